@@ -1,0 +1,135 @@
+"""One exception tree; each class says what happened and whether retrying helps.
+
+BotError
+├── ConfigError             a setting is missing or wrong
+│   ├── UnknownPlugin       a channel, engine or shop name that no table knows
+│   └── MissingExtra        the plug-in exists, its optional packages are not installed
+├── Rejected                a request is refused before anything is stored (carries the HTTP status)
+│   ├── BadSignature        401
+│   ├── NotJson             400
+│   └── TooLarge            413
+├── StoreUnavailable        the database can't take it now (503, retry)
+├── NotFound                no such record
+├── Conflict                somebody else was faster: the version or the claim is no longer yours
+│   └── LeaseLost           a turn's fence moved on: throw the work away
+├── PictureError            a picture can't be used
+│   ├── PictureUnreachable  could not be fetched; may work later
+│   ├── PictureRefused      its address or size breaks a rule; never retried
+│   └── PictureUnreadable   its bytes are no picture that we accept
+├── EngineError             the engine failed on a turn
+│   └── EngineTimeout       the engine made no progress in time
+├── ImportRefused           an import file has bad rows (carries every row with its line number)
+└── DraftRefused            a draft breaks invariant 3 (words by the engine, numbers by records)
+"""
+
+from collections.abc import Sequence
+
+
+class BotError(Exception):
+    """Something went wrong in cs-bot."""
+
+    retryable = False
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+
+
+class ConfigError(BotError):
+    """A setting is missing or wrong."""
+
+
+class UnknownPlugin(ConfigError):
+    """No plug-in has that name."""
+
+    def __init__(self, table: str, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"unknown {table} {name!r}; known: {', '.join(sorted(known)) or 'none'}")
+
+
+class MissingExtra(ConfigError):
+    """An optional package is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs optional packages: pip install 'cs-bot[{extra}]'")
+
+
+class Rejected(BotError):
+    """The request is refused."""
+
+    status = 400
+
+
+class BadSignature(Rejected):
+    """The signature does not match."""
+
+    status = 401
+
+
+class NotJson(Rejected):
+    """The signed body is not JSON."""
+
+    status = 400
+
+
+class TooLarge(Rejected):
+    """The body is larger than allowed."""
+
+    status = 413
+
+
+class StoreUnavailable(BotError):
+    """The database can't take this now; try again."""
+
+    retryable = True
+
+
+class NotFound(BotError):
+    """There is no such record."""
+
+
+class Conflict(BotError):
+    """Somebody else was faster; load the record again."""
+
+
+class LeaseLost(Conflict):
+    """This turn is no longer yours: its fence has moved on."""
+
+
+class PictureError(BotError):
+    """The picture can't be used."""
+
+
+class PictureUnreachable(PictureError):
+    """The picture could not be fetched."""
+
+    retryable = True
+
+
+class PictureRefused(PictureError):
+    """The picture's address or size is not allowed."""
+
+
+class PictureUnreadable(PictureError):
+    """The bytes are no picture that we accept."""
+
+
+class EngineError(BotError):
+    """The engine failed."""
+
+    retryable = True
+
+
+class EngineTimeout(EngineError):
+    """The engine made no progress in time."""
+
+
+class ImportRefused(BotError):
+    """The file has bad rows; nothing was imported."""
+
+    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
+        self.problems = tuple(problems)
+        shown = "\n".join(f"  line {line}: {problem}" for line, problem in self.problems)
+        super().__init__(f"{len(self.problems)} bad row(s); nothing was imported:\n{shown}")
+
+
+class DraftRefused(BotError):
+    """The draft states something outside its slots."""

@@ -1,0 +1,426 @@
+"""The nouns that travel between the stages, frozen, with the enums they use."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1  # stored beside every Look, Reading, Facts and Draft; readers upgrade older ones
+
+
+class Record(BaseModel):
+    """Base of everything that travels: frozen, and a misspelt field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Kind(StrEnum):
+    """What a turn is about."""
+
+    PRODUCT = "product"
+    COMPARISON = "comparison"
+    ORDER = "order"
+    SCENE = "scene"
+    OTHER = "other"
+    TEXT = "text"
+
+
+class Route(StrEnum):
+    """How an answer came about."""
+
+    PROOF = "proof"
+    CATALOG = "catalog"
+    FAQ = "faq"
+    ADVICE = "advice"
+
+
+class End(StrEnum):
+    """The one state in which every inbound message ends (the ledger)."""
+
+    BOT = "bot"
+    PERSON = "person"
+    DISMISSED = "dismissed"
+    HANDED_OVER = "handed_over"
+    REVOKED = "revoked"
+    IGNORED = "ignored"
+
+
+class Owner(StrEnum):
+    """Who speaks in a conversation: the bot, the shop's people in our review queue, or people outside."""
+
+    BOT = "bot"
+    DESK = "desk"
+    OUTSIDE = "outside"
+
+
+class Action(StrEnum):
+    """What the gate decided."""
+
+    SEND = "send"
+    REVIEW = "review"
+
+
+class Mode(StrEnum):
+    """What the policy allows for one kind and route."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    ASSIST = "assist"
+    AUTO = "auto"
+
+
+class Reason(StrEnum):
+    """Why a decision came out as it did, the weightiest first; agents read the first one."""
+
+    REVOKED = "revoked"
+    TAKEN_OVER = "taken_over"
+    REVIEW_OPEN = "review_open"
+    ASKED_FOR_PERSON = "asked_for_person"
+    UPSET = "upset"
+    MIXED_CUSTOMERS = "mixed_customers"
+    FOREIGN_ORDER = "foreign_order"
+    UNKNOWN_ORDER = "unknown_order"
+    ORDER_RECORD_TOO_OLD = "order_record_too_old"
+    SECOND_FIELD_DISAGREES = "second_field_disagrees"
+    NO_SECOND_FIELD = "no_second_field"
+    SEVERAL_ORDERS = "several_orders"
+    ORDER_LIST = "order_list"
+    NUMBER_UNSURE = "number_unsure"
+    NUMBER_UNREADABLE = "number_unreadable"
+    NO_ORDER_NUMBER = "no_order_number"
+    STALE = "stale"
+    LOOP_GUARD = "loop_guard"
+    LATE = "late"
+    POISON = "poison"
+    ENGINE_FAILED = "engine_failed"
+    DELIVERY_UNKNOWN = "delivery_unknown"
+    DELIVERY_FAILED = "delivery_failed"
+    FACTS_CHANGED = "facts_changed"
+    PICTURE_REFUSED = "picture_refused"
+    PICTURE_UNREACHABLE = "picture_unreachable"
+    PICTURE_UNREADABLE = "picture_unreadable"
+    PICTURE_LANGUAGE = "picture_language"
+    TOO_MANY_PICTURES = "too_many_pictures"
+    SEVERAL_QUESTIONS = "several_questions"
+    UNSTATED_CLAIM = "unstated_claim"
+    LANGUAGE_UNSUPPORTED = "language_unsupported"
+    KIND_NOT_ANSWERED = "kind_not_answered"
+    NO_ANSWER = "no_answer"
+    MODE_OFF = "mode_off"
+    MODE_SHADOW = "mode_shadow"
+    MODE_ASSIST = "mode_assist"
+    OWN_ECHO = "own_echo"
+    AGENT_MESSAGE = "agent_message"
+    EMPTY = "empty"
+    PROVEN = "proven"
+
+
+_RANK = {reason: rank for rank, reason in enumerate(Reason)}
+
+
+def ordered(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """The reasons without repeats, the weightiest first."""
+    return tuple(sorted(set(reasons), key=_RANK.__getitem__))
+
+
+class OrderStatus(StrEnum):
+    """Canonical state of an order; platform words are mapped to these."""
+
+    PENDING_PAYMENT = "pending_payment"
+    PAID = "paid"  # paid, not shipped yet
+    SHIPPED = "shipped"  # with the carrier, out for delivery included
+    DELIVERED = "delivered"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    REFUNDING = "refunding"
+    REFUNDED = "refunded"
+
+
+class FieldState(StrEnum):
+    """How far a field read from a picture may be trusted."""
+
+    READ = "read"
+    CONFIRM = "confirm"  # something was read but a guard fired: ask, never use as a key
+    UNREADABLE = "unreadable"  # not there, cut off, or hidden
+
+
+class ReadField(Record):
+    """One field of an order screen. `value` is set for READ and CONFIRM; `guards` names what fired."""
+
+    value: str | None = None
+    state: FieldState = FieldState.UNREADABLE
+    guards: tuple[str, ...] = ()
+    box: tuple[int, int, int, int] | None = None  # left, top, right, bottom in pixels of the stored picture
+
+
+ORDER_FIELDS = ("order_id", "amount", "currency", "status", "status_text", "order_time")
+
+
+class Look(Record):
+    """What one picture shows, whatever was asked.
+
+    `kinds` are probabilities over the picture kinds and sum to 1. `fields` (order screens) has the keys of ORDER_FIELDS:
+    order_id without spaces, amount the total paid as a plain decimal string, currency ISO 4217, status an OrderStatus,
+    status_text as printed, order_time ISO 8601 local without zone. `notes` are machine words such as `list`,
+    `turned:90`, `tiled:4`, `language:ko` (seen but can't be read).
+    """
+
+    picture_sha256: str
+    kinds: dict[Kind, float]
+    fields: dict[str, ReadField] = Field(default_factory=dict)
+    lines: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    engine: str
+    engine_version: str
+    prompt_version: str
+    seconds: float
+
+    @property
+    def kind(self) -> Kind:
+        """The likeliest kind."""
+        return max(self.kinds, key=lambda kind: self.kinds[kind])
+
+
+class PictureState(StrEnum):
+    """Where one picture of a message stands."""
+
+    WAITING = "waiting"
+    FETCHING = "fetching"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class PictureUse(Record):
+    """One picture of one message. `sha256` is that of the original bytes and names the stored file."""
+
+    picture_use_id: int
+    message_id: int
+    position: int
+    state: PictureState
+    sha256: str | None = None
+    failure: Reason | None = None
+    tags: tuple[str, ...] = ()  # evidence from metadata: edited-with, ai-generated ...
+
+
+class Customer(Record):
+    """A person on one account of one channel; contacts come only from signed events or imports."""
+
+    customer_id: int
+    channel: str
+    account: str
+    external_id: str
+    name: str | None = None
+    emails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+
+
+class Message(Record):
+    """One inbound message as stored."""
+
+    message_id: int
+    external_id: str
+    seq: int
+    text: str
+    sent_at: datetime
+    received_at: datetime
+    customer_id: int
+    revoked: bool = False
+    pictures: tuple[PictureUse, ...] = ()
+
+
+class Turn(Record):
+    """The burst of messages answered together, with what the stages need to know of its conversation."""
+
+    turn_id: int
+    conversation_id: int
+    channel: str
+    account: str
+    fence: int
+    attempts: int
+    restarts: int
+    origin: str  # customer | redraft | playground
+    deadline_at: datetime
+    messages: tuple[Message, ...]
+    customers: tuple[Customer, ...]  # of those messages; more than one is a reason to hold
+    earlier: tuple[tuple[str, str], ...] = ()  # (customer | bot | agent, text), oldest first
+    owner: Owner = Owner.BOT
+    recent_bot_replies: int = 0  # sent within the loop guard's window
+
+    @property
+    def text(self) -> str:
+        """The words of the burst, one message a line."""
+        return "\n".join(m.text for m in self.messages if m.text)
+
+    @property
+    def pictures(self) -> tuple[PictureUse, ...]:
+        """All pictures of the burst in order."""
+        return tuple(p for m in self.messages for p in m.pictures)
+
+
+class Reading(Record):
+    """What a turn asks: a kind, the looks, and what the words say."""
+
+    kind: Kind
+    kinds: dict[Kind, float]
+    looks: tuple[Look, ...] = ()
+    question: str = ""
+    language: str = "zh"  # BCP 47 primary tag of the customer's words, `und` when it can't be told
+    intent: str = "unknown"  # order_status, ship_when, order_amount, order_address ...; answer.py documents the list
+    typed_order_ids: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()  # met on the way: unreadable pictures, asked for a person ...
+    notes: tuple[str, ...] = ()
+
+
+class OrderLine(Record):
+    """One line of an order."""
+
+    sku: str
+    name: str
+    quantity: int
+    price: Decimal | None = None
+
+
+class Order(Record):
+    """One order as the shop's records have it. Times are UTC; money is Decimal with its currency."""
+
+    order_id: str
+    channel: str
+    account: str
+    customer_external_id: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    status: OrderStatus
+    amount: Decimal
+    currency: str
+    ordered_at: datetime
+    paid_at: datetime | None = None
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+    ship_by: datetime | None = None
+    carrier: str | None = None
+    tracking_no: str | None = None
+    lines: tuple[OrderLine, ...] = ()
+    updated_at: datetime  # the source's own; an older one never overwrites a newer one
+    synced_at: datetime  # when we last heard of it; its age is bounded by the policy
+
+
+class Faq(Record):
+    """One question the shop answers always the same way."""
+
+    faq_id: str
+    language: str
+    question: str
+    variants: tuple[str, ...] = ()
+    answer: str
+    updated_at: datetime
+
+
+class FaqHit(Record):
+    """A retrieved FAQ entry; `score` in 0..1, `margin` to the runner-up."""
+
+    faq: Faq
+    score: float
+    margin: float
+
+
+class Facts(Record):
+    """Records fetched for a turn. Only orders that belong to the customer are ever in here.
+
+    `second_field` says which field of the picture agreed with the record (amount | time), None when none did.
+    `fingerprint` hashes what was fetched (and when it was fetched does not matter): fetched again before sending,
+    a changed one sends the draft back.
+    """
+
+    order: Order | None = None
+    owned_by: str | None = None  # customer_id | email | phone
+    second_field: str | None = None
+    faq: tuple[FaqHit, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    fingerprint: str = ""
+
+
+class Draft(Record):
+    """A reply: `template` with named slots, `slots` filled by code from Facts, `text` what a person would read."""
+
+    template_id: str
+    template: str
+    slots: dict[str, str]
+    text: str
+    language: str
+    kind: Kind
+    route: Route
+    fingerprint: str
+    engine: str
+    engine_version: str
+    prompt_version: str
+
+
+class Decision(Record):
+    """The gate's result; always with reasons."""
+
+    action: Action
+    mode: Mode
+    kind: Kind
+    route: Route
+    reasons: tuple[Reason, ...]
+    suggestion: str  # for the agent: "probably an order question"
+    policy_version: int
+    score: float | None = None  # None is "no signal", never 1.0
+
+
+class Verdict(StrEnum):
+    """What a person did with a draft."""
+
+    APPROVE = "approve"
+    EDIT = "edit"
+    REJECT = "reject"
+
+
+class Judgement(Record):
+    """A person's verdict on a draft; `distance` is the normalised edit distance in 0..1."""
+
+    review_id: int
+    turn_id: int | None
+    agent_id: int
+    verdict: Verdict
+    distance: float
+    policy_version: int
+    at: datetime
+
+
+class SendState(StrEnum):
+    """What is known about one attempt to send."""
+
+    SENT = "sent"
+    NOT_SENT = "not_sent"  # surely not: connection refused, 429
+    FAILED = "failed"  # the platform refuses it for good
+    UNKNOWN = "unknown"  # may have arrived: timeout, reset, 5xx
+
+
+class Receipt(Record):
+    """What the platform said about one attempt."""
+
+    state: SendState
+    provider_id: str | None = None
+    retry_after_s: float | None = None
+    detail: str = ""  # status code or error class; never a body, a token or an address
+
+
+class Outbound(Record):
+    """One row of the outbox, claimed for sending. `outbound_id` is the idempotency key the platform sees."""
+
+    outbound_id: str
+    conversation_id: int
+    channel: str
+    account: str
+    conversation_external_id: str
+    customer_external_id: str | None
+    kind: str  # reply | handoff | notice | agent
+    text: str
+    attempts: int
+    send_token: str
+    in_reply_to: tuple[str, ...] = ()  # external ids of the messages it answers
+    extra: dict[str, Any] = Field(default_factory=dict)
