@@ -1,0 +1,233 @@
+"""Settings: environment over one TOML file, which also names the channel accounts; the only file that reads the environment."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from cs_bot.errors import ConfigError
+
+PREFIX = "CSBOT_"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+class Section(BaseModel):
+    """One group of settings; a misspelt name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AccountSettings(Section):
+    """One merchant account on one channel. `options` are checked by the channel's own file."""
+
+    channel: str = Field(description="a name of the channel table, for example generic")
+    name: str = Field(description="the last part of the webhook address: lower case, digits, - and _")
+    secrets: tuple[SecretStr, ...] = Field(description="signing secrets; the first signs, all are accepted")
+    media_hosts: tuple[str, ...] = Field(
+        default=(), description="hosts that pictures may come from; empty = any public"
+    )
+    allow_http: bool = Field(default=False, description="accept http:// picture and reply addresses")
+    allow_private: bool = Field(
+        default=False, description="accept private and loopback addresses: demo, compose networks"
+    )
+    desk: str = Field(default="here", description="who answers what the bot holds: here (review queue) or platform")
+    options: dict[str, Any] = Field(default_factory=dict, description="what this channel needs besides")
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        if not _NAME.fullmatch(value):
+            raise ValueError("an account name is lower-case letters, digits, - and _, at most 63")
+        return value
+
+    @field_validator("desk")
+    @classmethod
+    def _known_desk(cls, value: str) -> str:
+        if value not in ("here", "platform"):
+            raise ValueError("desk is here or platform")
+        return value
+
+    @model_validator(mode="after")
+    def _has_secret(self) -> "AccountSettings":
+        if not self.secrets:
+            raise ValueError(f"account {self.channel}/{self.name} has no secret; webhooks are never accepted unsigned")
+        return self
+
+
+class WebSettings(Section):
+    """The web process."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0 = a free one")
+    max_body_bytes: int = Field(default=3_000_000, description="largest webhook body")
+    max_data_url_bytes: int = Field(default=2_000_000, description="largest decoded picture inside a webhook body")
+
+
+class TurnSettings(Section):
+    """When a turn is due and how long it may take (seconds)."""
+
+    quiet_s: float = Field(default=3.0, description="quiet after the last message before a turn is due")
+    wait_at_most_s: float = Field(
+        default=10.0, description="a turn is due this long after its first message at the latest"
+    )
+    lease_s: float = Field(default=30.0, description="a worker that shows no progress this long loses its turn")
+    deadline_s: float = Field(default=120.0, description="a turn not finished by then goes to a person")
+    max_restarts: int = Field(default=2, description="how often new messages may restart a turn")
+    max_attempts: int = Field(default=3, description="lost leases and errors before a turn goes to a person")
+    batch: int = Field(default=4, ge=1, description="turns a worker claims at once")
+
+
+class FetchSettings(Section):
+    """Pictures of customers."""
+
+    max_bytes: int = Field(default=10_000_000, description="largest picture file")
+    timeout_s: float = Field(default=10.0, description="wall clock for one fetch")
+    max_attempts: int = Field(default=3, description="tries before a picture is given up")
+    media_url: str | None = Field(
+        default=None, description="where picture files live: file:///… or s3://…; default HOME/media"
+    )
+
+
+class DeliverSettings(Section):
+    """Replies to the platforms."""
+
+    timeout_s: float = Field(default=10.0, description="wall clock for one send")
+    settle_s: float = Field(default=30.0, description="an unknown outcome is settled this long after the send began")
+    max_attempts: int = Field(default=8, description="sends before a person is asked")
+    backoff_s: float = Field(default=1.0, description="first wait after a refusal; doubles, full jitter")
+    backoff_at_most_s: float = Field(default=300.0, description="longest wait between two sends")
+    breaker_failures: int = Field(default=5, description="failures in a row that pause an account")
+    breaker_pause_s: float = Field(default=30.0, description="how long an account is paused")
+
+
+class ReviewSettings(Section):
+    """The human review queue."""
+
+    claim_s: float = Field(default=90.0, description="a claim lasts this long unless renewed")
+    due_s: float = Field(default=600.0, description="a review should be answered within this time")
+    undo_s: float = Field(default=0.0, description="an approved reply waits this long so that it can be undone")
+
+
+class ShopSettings(Section):
+    """What the shop promises and how it speaks."""
+
+    name: str = Field(default="our shop", description="the shop's name as customers know it")
+    timezone: str = Field(default="Asia/Shanghai", description="IANA name; times in replies use it")
+    language: str = Field(default="zh", description="language of replies when the customer's can't be told")
+    ship_within_hours: float = Field(default=48.0, description="promised time from payment to shipping")
+
+
+class EngineSettings(Section):
+    """What looks at the pictures."""
+
+    name: str = Field(default="lite", description="a name of the engine table: lite")
+    threads: int = Field(default=0, description="CPU threads; 0 = all free cores")
+    timeout_s: float = Field(default=30.0, description="wall clock for one picture")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. CSBOT_WEB__PORT=8081 sets web.port; the file named by CSBOT_CONFIG comes second."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    home: Path = Field(default=Path("var"), description="folder for the embedded database, pictures and sockets")
+    database_url: SecretStr | None = Field(default=None, description="postgresql+psycopg://…; default SQLite in HOME")
+    redis_url: SecretStr | None = Field(default=None, description="redis://…; default: `cs-bot up` starts its own")
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    accounts: tuple[AccountSettings, ...] = Field(default=(), description="channel accounts; easiest in the TOML file")
+    policy: dict[str, Any] = Field(default_factory=dict, description="seeds version 1 of the policy table; see docs")
+    web: WebSettings = WebSettings()
+    turns: TurnSettings = TurnSettings()
+    fetch: FetchSettings = FetchSettings()
+    deliver: DeliverSettings = DeliverSettings()
+    review: ReviewSettings = ReviewSettings()
+    shop: ShopSettings = ShopSettings()
+    engine: EngineSettings = EngineSettings()
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _engine_by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _accounts_once(self) -> "Settings":
+        names = [(a.channel, a.name) for a in self.accounts]
+        if len(set(names)) != len(names):
+            raise ValueError("an account is named twice")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment comes over what load_settings passes in from the file."""
+        return env_settings, init_settings
+
+    @property
+    def database(self) -> str:
+        """The database's address; SQLite under `home` when none is set."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home.absolute() / 'cs-bot.db'}"
+
+    @property
+    def redis(self) -> str:
+        """The Redis address; the socket that `cs-bot up` makes under `home` when none is set."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        return f"unix://{self.home.absolute() / 'redis.sock'}"
+
+    @property
+    def media(self) -> str:
+        """Where picture files live, as an fsspec address."""
+        return self.fetch.media_url or f"file://{self.home.absolute() / 'media'}"
+
+    def account(self, channel: str, name: str) -> AccountSettings | None:
+        """The account of that channel and name, or None."""
+        return next((a for a in self.accounts if (a.channel, a.name) == (channel, name)), None)
+
+
+def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
+    """Settings from the environment over the TOML file `path` (default $CSBOT_CONFIG, else csbot.toml when it exists).
+
+    Raises ConfigError with one line a problem, never with a secret's value in it.
+    """
+    named = path or (Path(os.environ[f"{PREFIX}CONFIG"]) if f"{PREFIX}CONFIG" in os.environ else None)
+    file = named or Path("csbot.toml")
+    values: dict[str, Any] = {}
+    if file.exists():
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+            raise ConfigError(f"{file} is not valid TOML: {problem}") from None
+    elif named is not None:
+        raise ConfigError(f"the settings file {file} does not exist")
+    try:
+        return Settings(**{**values, **overrides})
+    except ValidationError as problem:
+        lines = [f"{'.'.join(str(p) for p in e['loc']) or 'settings'}: {e['msg']}" for e in problem.errors()]
+        raise ConfigError("settings are wrong: " + "; ".join(lines)) from None
+
+
+def unknown_variables() -> list[str]:
+    """Names of CSBOT_* variables that no setting reads (a typo is silently ignored otherwise)."""
+    known = set(Settings.model_fields) | {"config"}
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower().split("__")[0] not in known
+    )
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """The environment for a child process, with `extra` on top (the supervisor starts its children with it)."""
+    return {**os.environ, **extra}

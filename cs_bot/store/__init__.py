@@ -1,0 +1,1 @@
+"""Database, SQL statements and picture files: the only folder that knows sqlalchemy."""

@@ -1,0 +1,129 @@
+"""Engine and transactions: read(), write() and the one clock."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Executable, create_engine, event, text
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.engine.url import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from cs_bot.errors import ConfigError, StoreUnavailable
+
+BUSY_S = 5.0
+
+
+class Transaction:
+    """One open transaction. Statements live in store/queries; this adds the clock and small conveniences."""
+
+    def __init__(self, connection: Connection, *, shift: timedelta) -> None:
+        self.connection = connection
+        self.dialect = connection.dialect.name
+        self._shift = shift
+        self._now: datetime | None = None
+
+    def now(self) -> datetime:
+        """The database's clock (UTC), read once per transaction; tests shift it with Database.shift()."""
+        if self._now is None:
+            if self.dialect == "sqlite":  # embedded: the database's clock is this machine's
+                moment = datetime.now(UTC)
+            else:
+                moment = self.connection.execute(text("select clock_timestamp()")).scalar_one()
+            self._now = moment + self._shift
+        return self._now
+
+    def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
+        """Run one statement."""
+        return self.connection.execute(statement, values)
+
+    def row(self, statement: Executable) -> RowMapping | None:
+        """The first row or None."""
+        return self.connection.execute(statement).mappings().first()
+
+    def rows(self, statement: Executable) -> Sequence[RowMapping]:
+        """All rows."""
+        return self.connection.execute(statement).mappings().all()
+
+    def value(self, statement: Executable) -> Any:
+        """The first column of the first row, or None."""
+        return self.connection.execute(statement).scalar()
+
+    def changed(self, statement: Executable) -> bool:
+        """Run a guarded UPDATE or DELETE; True when exactly one row was touched."""
+        return self.connection.execute(statement).rowcount == 1
+
+
+class Database:
+    """A pool of connections to SQLite (WAL, synchronous FULL) or PostgreSQL 15+."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        address = make_url(url)
+        self.dialect = address.get_backend_name()
+        self._shift = timedelta()
+        if self.dialect == "sqlite":
+            if not address.database or address.database == ":memory:":
+                raise ConfigError("SQLite needs a file: workers are processes of their own")
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+            self.engine = create_engine(address, connect_args={"timeout": BUSY_S}, pool_size=pool_size, max_overflow=20)
+            _configure_sqlite(self.engine)
+        elif self.dialect == "postgresql":
+            options = "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
+            self.engine = create_engine(
+                address.set(drivername="postgresql+psycopg"),
+                pool_size=pool_size,
+                max_overflow=20,
+                connect_args={"options": options, "connect_timeout": 3},
+            )
+        else:
+            raise ConfigError(f"unknown database {self.dialect!r}; known: postgresql, sqlite")
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction that may write (SQLite: BEGIN IMMEDIATE). Commits at the end, rolls back on an error.
+
+        Raises StoreUnavailable when the database can't be reached, is locked or full.
+        """
+        with self._begin(write=True) as transaction:
+            yield transaction
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A transaction that only reads (SQLite: deferred, never waits for a writer)."""
+        with self._begin(write=False) as transaction:
+            yield transaction
+
+    @contextmanager
+    def _begin(self, *, write: bool) -> Iterator[Transaction]:
+        try:
+            with self.engine.connect().execution_options(csbot_write=write) as connection, connection.begin():
+                yield Transaction(connection, shift=self._shift)
+        except DBAPIError as problem:
+            if problem.connection_invalidated:
+                self.engine.dispose()  # after a server restart every pooled connection is dead
+            if problem.connection_invalidated or isinstance(problem, OperationalError):
+                raise StoreUnavailable(f"the database can't take this now ({type(problem.orig).__name__})") from problem
+            raise
+
+    def shift(self, seconds: float) -> None:
+        """Move this process's view of the clock (tests only)."""
+        self._shift += timedelta(seconds=seconds)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _configure_sqlite(engine: Any) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={int(BUSY_S * 1000)}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("csbot_write", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
