@@ -162,8 +162,8 @@ ORDER_FIELDS = ("order_id", "amount", "currency", "status", "status_text", "orde
 class Look(Record):
     """What one picture shows, whatever was asked.
 
-    `kinds` are probabilities over the picture kinds and sum to 1. `fields` (order screens) has the keys of ORDER_FIELDS:
-    order_id without spaces, amount the total paid as a plain decimal string, currency ISO 4217, status an OrderStatus,
+    `kinds` are probabilities over the picture kinds and sum to 1. `fields` (order screens) has the keys of
+    ORDER_FIELDS: order_id without spaces, amount the total paid as a plain decimal string, currency ISO 4217, status an OrderStatus,
     status_text as printed, order_time ISO 8601 local without zone. `notes` are machine words such as `list`,
     `turned:90`, `tiled:4`, `language:ko` (seen but can't be read).
     """

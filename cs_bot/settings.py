@@ -1,4 +1,4 @@
-"""Settings: environment over one TOML file, which also names the channel accounts; the only file that reads the environment."""
+"""Settings: environment over one TOML file that also names the accounts; the only file that reads the environment."""
 
 import os
 import re
@@ -28,11 +28,11 @@ class AccountSettings(Section):
     name: str = Field(description="the last part of the webhook address: lower case, digits, - and _")
     secrets: tuple[SecretStr, ...] = Field(description="signing secrets; the first signs, all are accepted")
     media_hosts: tuple[str, ...] = Field(
-        default=(), description="hosts that pictures may come from; empty = any public"
+        default=(), description="hosts of pictures; empty = any public"
     )
     allow_http: bool = Field(default=False, description="accept http:// picture and reply addresses")
     allow_private: bool = Field(
-        default=False, description="accept private and loopback addresses: demo, compose networks"
+        default=False, description="accept private and loopback addresses"
     )
     desk: str = Field(default="here", description="who answers what the bot holds: here (review queue) or platform")
     options: dict[str, Any] = Field(default_factory=dict, description="what this channel needs besides")
@@ -72,7 +72,7 @@ class TurnSettings(Section):
 
     quiet_s: float = Field(default=3.0, description="quiet after the last message before a turn is due")
     wait_at_most_s: float = Field(
-        default=10.0, description="a turn is due this long after its first message at the latest"
+        default=10.0, description="due this long after the first message at the latest"
     )
     lease_s: float = Field(default=30.0, description="a worker that shows no progress this long loses its turn")
     deadline_s: float = Field(default=120.0, description="a turn not finished by then goes to a person")
@@ -88,7 +88,7 @@ class FetchSettings(Section):
     timeout_s: float = Field(default=10.0, description="wall clock for one fetch")
     max_attempts: int = Field(default=3, description="tries before a picture is given up")
     media_url: str | None = Field(
-        default=None, description="where picture files live: file:///… or s3://…; default HOME/media"
+        default=None, description="file:///… or s3://… for picture files; default HOME/media"
     )
 
 
