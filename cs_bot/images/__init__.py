@@ -1,0 +1,16 @@
+"""Safe fetch, decode, orient, resize, hashes."""
+
+from cs_bot.images.decode import STORED_MEDIA_TYPE, StoredPicture, accept_picture, resize_for
+from cs_bot.images.fetch import FetchRules, decode_data_url, fetch_picture
+from cs_bot.images.metadata import TAGS
+
+__all__ = [
+    "STORED_MEDIA_TYPE",
+    "TAGS",
+    "FetchRules",
+    "StoredPicture",
+    "accept_picture",
+    "decode_data_url",
+    "fetch_picture",
+    "resize_for",
+]
