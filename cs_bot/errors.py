@@ -7,7 +7,12 @@ BotError
 ├── Rejected                a request is refused before anything is stored (carries the HTTP status)
 │   ├── BadSignature        401
 │   ├── NotJson             400
-│   └── TooLarge            413
+│   ├── TooLarge            413
+│   ├── TooSlow             408
+│   ├── Encoded             415
+│   ├── NotSignedIn         401
+│   ├── NotAllowed          403
+│   └── TooManyTries        429 (carries the seconds to wait)
 ├── StoreUnavailable        the database can't take it now (503, retry)
 ├── NotFound                no such record
 ├── Conflict                somebody else was faster: the version or the claim is no longer yours
@@ -74,6 +79,40 @@ class TooLarge(Rejected):
     """The body is larger than allowed."""
 
     status = 413
+
+
+class TooSlow(Rejected):
+    """The body took too long to arrive."""
+
+    status = 408
+
+
+class Encoded(Rejected):
+    """Compressed bodies are not accepted: send it without Content-Encoding."""
+
+    status = 415
+
+
+class NotSignedIn(Rejected):
+    """Sign in first: the token or the session is not valid."""
+
+    status = 401
+
+
+class NotAllowed(Rejected):
+    """You may not do this."""
+
+    status = 403
+
+
+class TooManyTries(Rejected):
+    """Too many failed tries; wait a while."""
+
+    status = 429
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__()
+        self.wait_s = wait_s
 
 
 class StoreUnavailable(BotError):
