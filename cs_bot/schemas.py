@@ -13,7 +13,10 @@ MAX_ATTACHMENTS = 20
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time lies outside the years 1 to 9999 in UTC") from None
 
 
 def _clean(value: Any) -> Any:
@@ -97,7 +100,7 @@ class MessageRevoked(Shape):
 class OrderLineIn(Shape):
     """One line of an order."""
 
-    sku: Short = ""
+    sku: Annotated[str, BeforeValidator(_clean), Field(max_length=100)] = ""
     name: Annotated[str, BeforeValidator(_clean), Field(max_length=500)]
     quantity: int = Field(default=1, ge=0, le=1_000_000)
     price: Amount | None = None
@@ -132,7 +135,7 @@ class ProductVariantIn(Shape):
 
     sku: Short
     title: Short = ""
-    attributes: dict[str, Short] = Field(default_factory=dict)
+    attributes: dict[Short, Short] = Field(default_factory=dict)
     price: Amount | None = None
     stock: int | None = Field(default=None, ge=0)
 
@@ -149,8 +152,10 @@ class ProductIn(Shape):
     price: Amount | None = None
     stock: int | None = Field(default=None, ge=0)
     url: Annotated[str, BeforeValidator(_clean), Field(max_length=2000)] | None = None
-    pictures: tuple[str, ...] = Field(default=(), max_length=50)
-    attributes: dict[str, Short] = Field(default_factory=dict)
+    pictures: tuple[Annotated[str, BeforeValidator(_clean), Field(max_length=2000)], ...] = Field(
+        default=(), max_length=50
+    )
+    attributes: dict[Short, Short] = Field(default_factory=dict)
     variants: tuple[ProductVariantIn, ...] = Field(default=(), max_length=500)
     updated_at: Time
 
@@ -159,7 +164,7 @@ class FaqIn(Shape):
     """A row of `cs-bot faq import`. `variants` are other wordings of the question."""
 
     faq_id: Annotated[str, BeforeValidator(_id_text), Field(min_length=1, max_length=100)]
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")] = "zh"
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$", max_length=12)] = "zh"
     question: Annotated[str, BeforeValidator(_clean), Field(min_length=1, max_length=500)]
     variants: tuple[Annotated[str, BeforeValidator(_clean), Field(max_length=500)], ...] = Field(
         default=(), max_length=50
