@@ -163,9 +163,9 @@ class Look(Record):
     """What one picture shows, whatever was asked.
 
     `kinds` are probabilities over the picture kinds and sum to 1. `fields` (order screens) has the keys of
-    ORDER_FIELDS: order_id without spaces, amount the total paid as a plain decimal string, currency ISO 4217, status an OrderStatus,
-    status_text as printed, order_time ISO 8601 local without zone. `notes` are machine words such as `list`,
-    `turned:90`, `tiled:4`, `language:ko` (seen but can't be read).
+    ORDER_FIELDS: order_id without spaces, amount the total paid as a plain decimal string, currency ISO 4217, status
+    an OrderStatus, status_text as printed, order_time ISO 8601 local without zone. `notes` are machine words such as
+    `list`, `turned:90`, `tiled:4`, `language:ko` (seen but can't be read).
     """
 
     picture_sha256: str
@@ -241,6 +241,7 @@ class Turn(Record):
     fence: int
     attempts: int
     restarts: int
+    round: int  # moves when an unsent draft is dropped
     origin: str  # customer | redraft | playground
     deadline_at: datetime
     messages: tuple[Message, ...]
@@ -424,3 +425,27 @@ class Outbound(Record):
     send_token: str
     in_reply_to: tuple[str, ...] = ()  # external ids of the messages it answers
     extra: dict[str, Any] = Field(default_factory=dict)
+
+
+def _first_modes() -> dict[str, Mode]:
+    return {"*/proof": Mode.AUTO, "*/*": Mode.ASSIST}
+
+
+class Policy(Record):
+    """The numbers that gate, ground, agent page and docs share; a versioned row of the policy table.
+
+    `modes` maps "kind/route" to a Mode; `*` stands for any, the most exact entry wins. `share` is the part of the
+    turns (by a hash of the turn id) that `auto` really sends.
+    """
+
+    version: int = 1
+    modes: dict[str, Mode] = Field(default_factory=_first_modes)
+    share: float = Field(default=1.0, ge=0, le=1)
+    stale_after_s: float = 900.0
+    early_by_s: float = 300.0  # a message may claim to come this far from the future
+    loop_max: int = 6
+    loop_window_s: float = 600.0
+    max_pictures: int = 4
+    order_max_age_s: float = 86_400.0
+    amount_tolerance: Decimal = Decimal(0)
+    time_tolerance_s: float = 120.0

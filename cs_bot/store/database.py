@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from cs_bot.errors import ConfigError, StoreUnavailable
 
 BUSY_S = 5.0
+Row = RowMapping  # one row, by column name; modules outside store/ use this name
 
 
 class Transaction:

@@ -145,7 +145,7 @@ conversations = Table(
     Column("next_seq", Integer, nullable=False, server_default="1"),
     Column("due_at", UtcTime, index=True),  # null = nothing to answer
     Column("burst_started_at", UtcTime),  # first unanswered message of the burst that waits
-    Column("lease_until", UtcTime),  # null = released in order; in the past = lost
+    Column("lease_until", UtcTime, index=True),  # null = released in order; in the past = lost
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("owner", String(16), nullable=False, server_default="bot"),
     Column("owner_changed_at", UtcTime),  # by the platform's clock: an older event never wins
@@ -276,6 +276,7 @@ outbound = Table(
     Column("state", String(16), nullable=False),  # pending sending sent unknown undetermined failed cancelled
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_at", UtcTime, nullable=False),
+    Column("maybe_sent", Boolean, nullable=False, server_default=text("false")),  # an outcome was unknown once
     Column("send_token", String(32)),
     Column("sending_since", UtcTime),
     Column("provider_id", String(200)),

@@ -1,0 +1,98 @@
+"""build(settings) -> Services: the only file that picks real implementations."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+from redis import Redis
+
+from cs_bot.channels.base import Channel, load_channels
+from cs_bot.errors import ConfigError
+from cs_bot.jobs import ringer
+from cs_bot.records import Policy
+from cs_bot.settings import Settings
+from cs_bot.store import migrate
+from cs_bot.store.database import Database
+from cs_bot.store.media import MediaStore
+from cs_bot.store.queries import policies
+from cs_bot.vision.base import Vision, load_engine
+
+RING_S = 0.05
+POLICY_FRESH_S = 5.0
+
+
+@dataclass
+class Services:
+    """What an entry point has at hand. The engine is loaded on first use: the web process never does."""
+
+    settings: Settings
+    database: Database
+    redis: Redis | None
+    channels: dict[tuple[str, str], Channel]
+    ring: Callable[[str], None]
+    media: MediaStore
+    _vision: Vision | None = None
+    _policy: tuple[float, Policy] | None = field(default=None)
+
+    @property
+    def vision(self) -> Vision:
+        """The engine of the settings; raises UnknownPlugin, MissingExtra or EngineError."""
+        if self._vision is None:
+            engine = self.settings.engine
+            self._vision = load_engine(engine.name, threads=engine.threads, timeout_s=engine.timeout_s)
+        return self._vision
+
+    def policy(self) -> Policy:
+        """The newest policy, at most a few seconds old."""
+        if self._policy is None or time.monotonic() - self._policy[0] > POLICY_FRESH_S:
+            with self.database.read() as tx:
+                found = policies.current(tx)
+            if found is None:
+                with self.database.write() as tx:
+                    found = policies.seed(tx, first_policy(self.settings))
+            self._policy = (time.monotonic(), found)
+        return self._policy[1]
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._vision is not None:
+            self._vision.close()
+        for channel in self.channels.values():
+            channel.close()
+        if self.redis is not None:
+            self.redis.close()
+        self.database.close()
+
+
+def first_policy(settings: Settings) -> Policy:
+    """Version 1 of the policy, from the settings; raises ConfigError."""
+    try:
+        return Policy(**{"version": 1, **settings.policy})
+    except (ValidationError, TypeError) as problem:
+        raise ConfigError(f"the settings of policy are wrong: {problem}") from None
+
+
+def build(settings: Settings, *, vision: Vision | None = None, **replaced: Any) -> Services:
+    """Real implementations of everything; tests replace some by keyword. Opens no connection yet."""
+    redis: Redis | None = Redis.from_url(
+        settings.redis, socket_timeout=RING_S, socket_connect_timeout=RING_S, retry=None
+    )
+    parts: dict[str, Any] = {
+        "settings": settings,
+        "database": Database(settings.database),
+        "redis": redis,
+        "channels": load_channels(settings.accounts, timeout_s=settings.deliver.timeout_s),
+        "ring": ringer(redis),
+        "media": MediaStore(settings.media),
+        "_vision": vision,
+    }
+    return Services(**{**parts, **replaced})
+
+
+def require_newest_tables(services: Services) -> None:
+    """Raise ConfigError when the database does not have this code's tables."""
+    current, newest = migrate.state(services.database)
+    if current != newest:
+        raise ConfigError(f"the database is at revision {current or 'none'}, this code needs {newest}: cs-bot migrate")

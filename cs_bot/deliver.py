@@ -1,0 +1,243 @@
+"""7a send once through the channel -> Receipt."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from cs_bot import turns
+from cs_bot.channels.base import Channel
+from cs_bot.records import End, Outbound, Owner, Policy, Reason, Receipt, SendState
+from cs_bot.settings import DeliverSettings, Settings
+from cs_bot.store.database import Database, Row, Transaction
+from cs_bot.store.queries import conversations, customers, messages, outbound, reviews
+from cs_bot.store.queries.sql import changed
+
+Refetch = Callable[[Transaction, dict[str, Any]], str]
+Channels = Mapping[tuple[str, str], Channel]
+LOOK_UP_FOR = 10  # a platform that can't say where a message is gets this many settle times
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A row in state `sending`, committed before the call."""
+
+    row_id: int
+    outbound: Outbound
+
+
+def send_next(
+    database: Database, *, channels: Channels, settings: Settings, policy: Policy, refetch: Refetch
+) -> Receipt | None:
+    """Send the next row that may be sent; None when there is none.
+
+    `refetch` fetches a reply's facts again and returns their fingerprint (ground.refetch_fingerprint).
+    """
+    claimed = claim(database, settings=settings, policy=policy, refetch=refetch)
+    if claimed is None:
+        return None
+    channel = channels.get((claimed.outbound.channel, claimed.outbound.account))
+    if channel is None:
+        receipt = Receipt(state=SendState.FAILED, detail="account not configured")
+    else:
+        receipt = channel.send(claimed.outbound)
+    record(database, claimed.row_id, claimed.outbound.send_token, receipt, settings=settings)
+    return receipt
+
+
+def claim(database: Database, *, settings: Settings, policy: Policy, refetch: Refetch) -> Claimed | None:
+    """Take the oldest undelivered row of a conversation (T4): checks, then `sending`, then commit."""
+    with database.write() as tx:
+        for candidate in outbound.candidates(tx, limit=10):
+            conversation = conversations.try_lock(tx, candidate["conversation_id"])
+            if conversation is None:
+                continue
+            row = outbound.head(tx, conversation["id"])
+            if row is None or row["id"] != candidate["id"] or row["state"] != "pending":
+                continue
+            reason = None if row["kind"] != "reply" else _blocked_by(tx, conversation, row, policy, refetch)
+            if reason is not None:
+                _blocked(tx, conversation, row, reason, settings)
+                continue
+            token = outbound.start_sending(tx, row["id"])
+            outbound.start_trial(
+                tx,
+                conversation["channel"],
+                conversation["account"],
+                failures=settings.deliver.breaker_failures,
+                pause_s=settings.deliver.breaker_pause_s,
+            )
+            return Claimed(row["id"], _outbound(tx, conversation, row, token))
+    return None
+
+
+def _blocked_by(tx: Transaction, conversation: Row, row: Row, policy: Policy, refetch: Refetch) -> Reason | None:
+    """Why a bot reply may not go out now."""
+    if conversation["owner"] != Owner.BOT or conversation["epoch"] != row["epoch"]:
+        return Reason.TAKEN_OVER
+    if reviews.open_of(tx, conversation["id"]) is not None:
+        return Reason.REVIEW_OPEN
+    burst = messages.rows_of(tx, messages.of_turn(row["turn_id"]))
+    if any(m["end"] == End.REVOKED and m["ended_at"] >= row["created_at"] for m in burst):
+        return Reason.REVOKED
+    if any(tx.now() - m["sent_at"] > timedelta(seconds=policy.stale_after_s) for m in burst):
+        return Reason.STALE
+    facts = row["facts"]
+    if facts.get("keys") and refetch(tx, facts["keys"]) != facts["fingerprint"]:
+        return Reason.FACTS_CHANGED
+    return None
+
+
+def _blocked(tx: Transaction, conversation: Row, row: Row, reason: Reason, settings: Settings) -> None:
+    changed(tx, "conversation", conversation["id"])
+    if row["maybe_sent"]:  # the customer may have seen it: never answer anew, a person looks
+        outbound.cancel(tx, row["id"], "undetermined", reason)
+        _ask_a_person(tx, conversation, row, Reason.DELIVERY_UNKNOWN, settings)
+        return
+    outbound.cancel(tx, row["id"], "cancelled", reason)
+    if conversation["owner"] == Owner.OUTSIDE:
+        messages.end(tx, messages.of_turn(row["turn_id"]), End.HANDED_OVER, Reason.TAKEN_OVER)
+    elif conversation["owner"] == Owner.DESK or reason in (Reason.REVIEW_OPEN, Reason.STALE):
+        _ask_a_person(tx, conversation, row, reason, settings)
+    else:  # facts changed, a message revoked, or given back meanwhile: answer what is open anew
+        turns.send_back(tx, conversation, row["turn_id"])
+
+
+def _ask_a_person(tx: Transaction, conversation: Row, row: Row, reason: Reason, settings: Settings) -> None:
+    if conversation["owner"] == Owner.OUTSIDE and row["kind"] == "reply":
+        messages.end(tx, messages.of_turn(row["turn_id"]), End.HANDED_OVER, Reason.TAKEN_OVER)
+        return
+    if not messages.count_open(tx, _answers(row)):
+        return
+    review_id = turns.hold(tx, conversation, turn_id=row["turn_id"], reasons=[reason], due_s=settings.review.due_s)
+    if row["review_id"] is not None and row["review_id"] != review_id:
+        messages.change_review(tx, row["review_id"], review_id)
+
+
+def _answers(row: Row) -> Any:
+    """The messages that a row answers."""
+    if row["review_id"] is not None:
+        return messages.of_review(row["review_id"])
+    return messages.of_turn(row["turn_id"] if row["turn_id"] is not None else -1)
+
+
+def _outbound(tx: Transaction, conversation: Row, row: Row, token: str) -> Outbound:
+    answered = messages.rows_of(tx, _answers(row))
+    customer = customers.get_many(tx, sorted({m["customer_id"] for m in answered}))
+    return Outbound(
+        outbound_id=row["outbound_id"],
+        conversation_id=conversation["id"],
+        channel=conversation["channel"],
+        account=conversation["account"],
+        conversation_external_id=conversation["external_id"],
+        customer_external_id=customer[0].external_id if customer else None,
+        kind=row["kind"],
+        text=row["text"],
+        attempts=row["attempts"] + 1,
+        send_token=token,
+        in_reply_to=tuple(m["external_id"] for m in answered if m["end"] is None),
+        extra=row["extra"],
+    )
+
+
+ENDS = {"reply": End.BOT, "agent": End.PERSON, "handoff": End.HANDED_OVER}
+
+
+def record(database: Database, row_id: int, token: str | None, receipt: Receipt, *, settings: Settings) -> bool:
+    """Write what is known of an attempt (T5); False when another attempt has taken over."""
+    rules = settings.deliver
+    with database.write() as tx:
+        found = outbound.get(tx, row_id)
+        if found is None:
+            return False
+        conversation = conversations.lock(tx, found["conversation_id"])
+        row = outbound.get(tx, row_id)
+        assert row is not None
+        done = outbound.settle(tx, row_id, token, **_outcome(tx, row, receipt, rules))
+        if not done:
+            return False
+        changed(tx, "conversation", conversation["id"])
+        _count(tx, conversation, receipt, rules)
+        if receipt.state is SendState.SENT:
+            if row["kind"] in ENDS:
+                messages.end(tx, _answers(row), ENDS[row["kind"]])
+        elif receipt.state is SendState.FAILED or (
+            receipt.state is SendState.NOT_SENT and row["attempts"] >= rules.max_attempts
+        ):
+            _ask_a_person(tx, conversation, row, Reason.DELIVERY_FAILED, settings)
+    return True
+
+
+def _outcome(tx: Transaction, row: Row, receipt: Receipt, rules: DeliverSettings) -> dict[str, Any]:
+    detail = {"detail": receipt.detail[:200]}
+    if receipt.state is SendState.SENT:
+        return {"state": "sent", "provider_id": receipt.provider_id, "sent_at": tx.now(), **detail}
+    if receipt.state is SendState.UNKNOWN:
+        return {"state": "unknown", "maybe_sent": True, **detail}
+    if receipt.state is SendState.FAILED or row["attempts"] >= rules.max_attempts:
+        return {"state": "undetermined" if row["maybe_sent"] else "failed", **detail}
+    wait = receipt.retry_after_s if receipt.retry_after_s is not None else backoff(row["attempts"], rules)
+    return {"state": "pending", "due_at": tx.now() + timedelta(seconds=wait), **detail}
+
+
+def backoff(attempts: int, rules: DeliverSettings) -> float:
+    """Seconds to wait, full jitter: uniform in 0 .. first * 2^(attempts - 1), bounded."""
+    return random.uniform(0, min(rules.backoff_at_most_s, rules.backoff_s * 2.0 ** (attempts - 1)))
+
+
+def _count(tx: Transaction, conversation: Row, receipt: Receipt, rules: DeliverSettings) -> None:
+    key = (conversation["channel"], conversation["account"])
+    if receipt.state is SendState.SENT or receipt.state is SendState.FAILED:
+        outbound.account_worked(tx, *key)  # a refusal is an answer: the platform is up
+    else:
+        outbound.account_failed(tx, *key, failures=rules.breaker_failures, pause_s=rules.breaker_pause_s)
+
+
+def sweep(database: Database, *, channels: Channels, settings: Settings) -> int:
+    """Settle the unknown (upkeep): same key again, a look at the platform, or a person; how many were touched."""
+    rules = settings.deliver
+    with database.write() as tx:
+        outbound.give_up_sending(tx, older_than_s=2 * rules.timeout_s)
+        rows = outbound.unknown(tx, older_than_s=rules.settle_s)
+        now = tx.now()
+    for row in rows:
+        too_old = (now - row["sending_since"]).total_seconds() > rules.settle_s * LOOK_UP_FOR
+        _settle(database, row, channels.get((row["channel"], row["account"])), too_old, settings)
+    return len(rows)
+
+
+def _settle(database: Database, row: Row, channel: Channel | None, too_old: bool, settings: Settings) -> None:
+    rules = settings.deliver
+    exhausted = row["attempts"] >= rules.max_attempts
+    if channel is not None and channel.caps.can_look_up:
+        seen = channel.look_up(row["outbound_id"])
+        if seen is not None and seen.state is SendState.SENT:
+            record(database, row["id"], row["send_token"], seen, settings=settings)
+            return
+        if seen is not None and seen.state is SendState.NOT_SENT and not exhausted:
+            _again(database, row, rules, maybe_sent=False)
+            return
+        if seen is None and not too_old:
+            return
+    if channel is not None and channel.caps.idempotent_send and not exhausted:
+        _again(database, row, rules, maybe_sent=True)
+        return
+    with database.write() as tx:
+        conversation = conversations.lock(tx, row["conversation_id"])
+        if outbound.settle(tx, row["id"], row["send_token"], state="undetermined"):
+            _ask_a_person(tx, conversation, row, Reason.DELIVERY_UNKNOWN, settings)
+            changed(tx, "conversation", conversation["id"])
+
+
+def _again(database: Database, row: Row, rules: DeliverSettings, *, maybe_sent: bool) -> None:
+    with database.write() as tx:
+        due_at = tx.now() + timedelta(seconds=backoff(row["attempts"], rules))
+        outbound.settle(tx, row["id"], row["send_token"], state="pending", due_at=due_at, maybe_sent=maybe_sent)
+
+
+def seconds_until_due(database: Database) -> float | None:
+    """How long until a row is due; None when none waits."""
+    with database.read() as tx:
+        due_at = outbound.next_due_at(tx)
+        return None if due_at is None else max(0.0, (due_at - tx.now()).total_seconds())

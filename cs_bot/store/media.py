@@ -1,0 +1,61 @@
+"""Picture files through fsspec, named by the SHA-256 of the original."""
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import fsspec
+
+from cs_bot.errors import ConfigError, MissingExtra, NotFound, StoreUnavailable
+
+
+class MediaStore:
+    """Full-resolution copies without metadata; engines, hashes and replay all read these."""
+
+    def __init__(self, address: str) -> None:
+        self._protocol = urlsplit(address).scheme or "file"
+        if self._protocol not in ("file", "s3", "memory"):
+            raise ConfigError(f"unknown media address {self._protocol}://; known: file, s3")
+        try:
+            self._files: Any = fsspec.filesystem(self._protocol)
+        except ImportError as problem:
+            raise MissingExtra("an s3:// media address", "s3") from problem
+        self._root = self._files._strip_protocol(address).rstrip("/")
+
+    def _path(self, sha256: str) -> str:
+        if len(sha256) != 64 or not all(c in "0123456789abcdef" for c in sha256):
+            raise NotFound("not a picture's name")
+        return f"{self._root}/{sha256[:2]}/{sha256}"
+
+    def write(self, sha256: str, data: bytes) -> None:
+        """Store a file under its name; writing it again changes nothing."""
+        path = self._path(sha256)
+        try:
+            if self._files.exists(path):
+                return
+            self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            if self._protocol == "file":
+                _write_whole(path, data)
+            else:  # object stores write whole objects
+                self._files.pipe_file(path, data)
+        except OSError as problem:
+            raise StoreUnavailable(f"the picture store can't take this now ({type(problem).__name__})") from problem
+
+    def read(self, sha256: str) -> bytes:
+        """The stored copy; raises NotFound or StoreUnavailable."""
+        try:
+            return bytes(self._files.cat_file(self._path(sha256)))
+        except FileNotFoundError:
+            raise NotFound("that picture is not stored") from None
+        except OSError as problem:
+            raise StoreUnavailable(f"the picture store can't be read ({type(problem).__name__})") from problem
+
+
+def _write_whole(path: str, data: bytes) -> None:
+    """A reader sees all of the file or none, also after a crash."""
+    temporary = f"{path}.{os.getpid()}.part"
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

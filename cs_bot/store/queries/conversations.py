@@ -1,0 +1,121 @@
+"""Conversations: arrival, lease and fence, owner."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.engine import RowMapping
+
+from cs_bot.records import Owner
+from cs_bot.store.database import Transaction
+from cs_bot.store.queries.sql import insert
+from cs_bot.store.tables import conversations
+
+
+def open_and_lock(tx: Transaction, channel: str, account: str, external_id: str) -> RowMapping:
+    """The conversation's row, made when new, locked until the transaction ends."""
+    now = tx.now()
+    statement = insert(tx, conversations).values(
+        channel=channel, account=account, external_id=external_id, created_at=now, updated_at=now
+    )
+    statement = statement.on_conflict_do_update(
+        index_elements=["channel", "account", "external_id"], set_={"updated_at": now}
+    )
+    row = tx.row(statement.returning(*conversations.c))
+    assert row is not None
+    return row
+
+
+def lock(tx: Transaction, conversation_id: int) -> RowMapping:
+    """The conversation's row, locked. Every transaction that touches several tables of a conversation starts here."""
+    row = tx.row(select(conversations).where(conversations.c.id == conversation_id).with_for_update())
+    assert row is not None
+    return row
+
+
+def exists(tx: Transaction, conversation_id: int) -> bool:
+    """Whether there is such a conversation."""
+    return tx.row(select(conversations.c.id).where(conversations.c.id == conversation_id)) is not None
+
+
+def try_lock(tx: Transaction, conversation_id: int) -> RowMapping | None:
+    """The row, locked, or None when another transaction holds it now."""
+    return tx.row(select(conversations).where(conversations.c.id == conversation_id).with_for_update(skip_locked=True))
+
+
+def change(tx: Transaction, conversation_id: int, **values: Any) -> None:
+    """Set columns of a row that this transaction has locked."""
+    tx.execute(update(conversations).where(conversations.c.id == conversation_id).values(updated_at=tx.now(), **values))
+
+
+def due(tx: Transaction, limit: int) -> Sequence[RowMapping]:
+    """Conversations to work on, oldest first: due and free, or with a lost lease. Locked; others' are skipped."""
+    now = tx.now()
+    lost = conversations.c.lease_until < now
+    ready = and_(conversations.c.lease_until.is_(None), conversations.c.due_at <= now)
+    return tx.rows(
+        select(conversations)
+        .where(or_(lost, ready))
+        .order_by(func.coalesce(conversations.c.lease_until, conversations.c.due_at), conversations.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def next_due_at(tx: Transaction) -> datetime | None:
+    """When the next conversation will be due (leases that may get lost not counted)."""
+    found: datetime | None = tx.value(
+        select(func.min(conversations.c.due_at)).where(conversations.c.lease_until.is_(None))
+    )
+    return found
+
+
+def lease(tx: Transaction, conversation_id: int, lease_s: float) -> int:
+    """Take the lease of a locked row; the new fence."""
+    fence = tx.value(
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(
+            fence=conversations.c.fence + 1,
+            lease_until=tx.now() + timedelta(seconds=lease_s),
+            due_at=None,
+            burst_started_at=None,
+        )
+        .returning(conversations.c.fence)
+    )
+    return int(fence)
+
+
+def renew(tx: Transaction, conversation_id: int, fence: int, lease_s: float) -> bool:
+    """Prolong a lease that is still ours."""
+    return tx.changed(
+        update(conversations)
+        .where(
+            conversations.c.id == conversation_id,
+            conversations.c.fence == fence,
+            conversations.c.lease_until.is_not(None),
+        )
+        .values(lease_until=tx.now() + timedelta(seconds=lease_s))
+    )
+
+
+def give_lease_back(tx: Transaction, conversation_id: int, fence: int) -> bool:
+    """End a lease in order; False when the fence has moved on (the caller must throw its work away)."""
+    return tx.changed(
+        update(conversations)
+        .where(
+            conversations.c.id == conversation_id,
+            conversations.c.fence == fence,
+            conversations.c.lease_until.is_not(None),
+        )
+        .values(lease_until=None, updated_at=tx.now())
+    )
+
+
+def set_owner(tx: Transaction, row: RowMapping, owner: Owner, at: datetime) -> bool:
+    """Change who speaks; False when a newer change is known already (events arrive in any order)."""
+    if row["owner_changed_at"] is not None and at < row["owner_changed_at"]:
+        return False
+    change(tx, row["id"], owner=owner, owner_changed_at=at, epoch=conversations.c.epoch + 1)
+    return True

@@ -1,0 +1,235 @@
+"""Raw events and messages: the inbox and the ledger."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy.engine import RowMapping
+
+from cs_bot.records import End, Reason
+from cs_bot.store.database import Transaction
+from cs_bot.store.queries.sql import insert
+from cs_bot.store.tables import accounts_seen, events, messages, outbound, picture_uses, revocations
+
+SEEN_EVERY_S = 60.0
+
+
+def add_event(tx: Transaction, **values: Any) -> int | None:
+    """Store a raw delivery; None when this delivery id is known (another body is flagged, the first is kept)."""
+    found = tx.value(
+        insert(tx, events)
+        .values(received_at=tx.now(), **values)
+        .on_conflict_do_nothing(index_elements=["channel", "account", "external_id"])
+        .returning(events.c.id)
+    )
+    if found is None:
+        tx.execute(
+            update(events)
+            .where(
+                events.c.channel == values["channel"],
+                events.c.account == values["account"],
+                events.c.external_id == values["external_id"],
+                events.c.body_sha256 != values["body_sha256"],
+            )
+            .values(conflicts=events.c.conflicts + 1)
+        )
+        return None
+    return int(found)
+
+
+def saw_account(tx: Transaction, channel: str, account: str) -> None:
+    """Note that an account is alive, at most once a minute (a hot row would queue every webhook behind it)."""
+    now = tx.now()
+    key = (accounts_seen.c.channel == channel) & (accounts_seen.c.account == account)
+    seen = tx.value(select(accounts_seen.c.last_seen_at).where(key))
+    if seen is None:
+        new = insert(tx, accounts_seen).values(channel=channel, account=account, first_seen_at=now, last_seen_at=now)
+        tx.execute(new.on_conflict_do_nothing())
+    elif seen < now - timedelta(seconds=SEEN_EVERY_S):
+        tx.execute(update(accounts_seen).where(key).values(last_seen_at=now))
+
+
+def add(tx: Transaction, **values: Any) -> int | None:
+    """Store a message; None when its id is known for good (another body is flagged, the first is kept)."""
+    found = tx.value(
+        insert(tx, messages)
+        .values(received_at=tx.now(), **values)
+        .on_conflict_do_nothing(index_elements=["channel", "account", "external_id"])
+        .returning(messages.c.id)
+    )
+    if found is None:
+        tx.execute(
+            update(messages)
+            .where(
+                messages.c.channel == values["channel"],
+                messages.c.account == values["account"],
+                messages.c.external_id == values["external_id"],
+                messages.c.body_sha256 != values["body_sha256"],
+            )
+            .values(conflicts=messages.c.conflicts + 1)
+        )
+        return None
+    return int(found)
+
+
+def find(tx: Transaction, channel: str, account: str, external_id: str) -> RowMapping | None:
+    """A message by the platform's id."""
+    return tx.row(
+        select(messages).where(
+            messages.c.channel == channel, messages.c.account == account, messages.c.external_id == external_id
+        )
+    )
+
+
+def _waiting(conversation_id: int) -> ColumnElement[bool]:
+    return (
+        (messages.c.conversation_id == conversation_id)
+        & messages.c.end.is_(None)
+        & messages.c.turn_id.is_(None)
+        & messages.c.review_id.is_(None)
+    )
+
+
+def waiting(tx: Transaction, conversation_id: int) -> Sequence[RowMapping]:
+    """Messages that no turn or review has taken yet, with `pictures` and `unsettled` counts, by arrival."""
+    of_message = picture_uses.c.message_id == messages.c.id
+    unsettled = picture_uses.c.state.in_(["waiting", "fetching"])
+    return tx.rows(
+        select(
+            messages.c.id,
+            messages.c.seq,
+            messages.c.text,
+            messages.c.received_at,
+            select(func.count()).select_from(picture_uses).where(of_message).scalar_subquery().label("pictures"),
+            select(func.count())
+            .select_from(picture_uses)
+            .where(of_message, unsettled)
+            .scalar_subquery()
+            .label("unsettled"),
+        )
+        .where(_waiting(conversation_id))
+        .order_by(messages.c.seq)
+    )
+
+
+def any_waiting(tx: Transaction, conversation_id: int) -> bool:
+    """Whether a message waits for a turn."""
+    return bool(tx.value(select(exists().where(_waiting(conversation_id)))))
+
+
+def assign_turn(tx: Transaction, conversation_id: int, turn_id: int) -> int | None:
+    """Give all waiting messages to a turn; the highest seq taken, None when there were none."""
+    taken = tx.rows(update(messages).where(_waiting(conversation_id)).values(turn_id=turn_id).returning(messages.c.seq))
+    return max((row["seq"] for row in taken), default=None)
+
+
+def join_review(tx: Transaction, conversation_id: int, review_id: int, *, turn_id: int | None = None) -> int:
+    """Give a turn's open messages, and all waiting ones, to a review; how many."""
+    joined = tx.execute(update(messages).where(_waiting(conversation_id)).values(review_id=review_id)).rowcount
+    if turn_id is not None:
+        of_turn = (messages.c.turn_id == turn_id) & messages.c.end.is_(None)
+        joined += tx.execute(update(messages).where(of_turn).values(review_id=review_id)).rowcount
+    return joined
+
+
+def change_review(tx: Transaction, old_review_id: int, new_review_id: int) -> None:
+    """Open messages of a closed review move to another one (its reply could not be delivered)."""
+    tx.execute(
+        update(messages).where(of_review(old_review_id), messages.c.end.is_(None)).values(review_id=new_review_id)
+    )
+
+
+def release_from_turn(tx: Transaction, turn_id: int) -> int:
+    """Open messages of a turn wait again; how many."""
+    return tx.execute(update(messages).where(of_turn(turn_id), messages.c.end.is_(None)).values(turn_id=None)).rowcount
+
+
+def end(tx: Transaction, which: ColumnElement[bool], ending: End, reason: Reason | None = None) -> int:
+    """End the messages of `which` that have not ended; how many."""
+    return tx.execute(
+        update(messages).where(which, messages.c.end.is_(None)).values(end=ending, end_reason=reason, ended_at=tx.now())
+    ).rowcount
+
+
+def of_turn(turn_id: int) -> ColumnElement[bool]:
+    """Messages of a turn."""
+    return messages.c.turn_id == turn_id
+
+
+def of_review(review_id: int) -> ColumnElement[bool]:
+    """Messages of a review."""
+    return messages.c.review_id == review_id
+
+
+def all_waiting(conversation_id: int) -> ColumnElement[bool]:
+    """Messages that wait for a turn."""
+    return _waiting(conversation_id)
+
+
+def by_id(message_id: int) -> ColumnElement[bool]:
+    """One message."""
+    return messages.c.id == message_id
+
+
+def rows_of(tx: Transaction, which: ColumnElement[bool]) -> Sequence[RowMapping]:
+    """Messages in the order the customer wrote them."""
+    return tx.rows(select(messages).where(which).order_by(messages.c.sent_at, messages.c.seq))
+
+
+def count_open(tx: Transaction, which: ColumnElement[bool]) -> int:
+    """How many of `which` have not ended."""
+    return int(tx.value(select(func.count()).select_from(messages).where(which, messages.c.end.is_(None))))
+
+
+def revoke(tx: Transaction, channel: str, account: str, external_id: str) -> RowMapping | None:
+    """Remember a revoke; the message's row as it was, None when it has not arrived yet."""
+    now = tx.now()
+    tx.execute(
+        insert(tx, revocations)
+        .values(channel=channel, account=account, external_id=external_id, revoked_at=now)
+        .on_conflict_do_nothing()
+    )
+    row = find(tx, channel, account, external_id)
+    if row is not None and row["end"] is None:
+        tx.execute(update(messages).where(messages.c.id == row["id"]).values(revoked_at=now))
+        end(tx, by_id(row["id"]), End.REVOKED, Reason.REVOKED)
+    return row
+
+
+def revoked_before(tx: Transaction, channel: str, account: str, external_id: str) -> bool:
+    """Whether the revoke came first."""
+    return (
+        tx.row(
+            select(revocations).where(
+                revocations.c.channel == channel,
+                revocations.c.account == account,
+                revocations.c.external_id == external_id,
+            )
+        )
+        is not None
+    )
+
+
+def earlier(tx: Transaction, conversation_id: int, *, before_seq: int, limit: int = 10) -> tuple[tuple[str, str], ...]:
+    """The last exchanges before a burst: (customer | agent | bot, text), oldest first."""
+    said = tx.rows(
+        select(messages.c.sender, messages.c.text, messages.c.sent_at)
+        .where(
+            messages.c.conversation_id == conversation_id,
+            messages.c.seq < before_seq,
+            messages.c.revoked_at.is_(None),
+            messages.c.text != "",
+        )
+        .order_by(messages.c.seq.desc())
+        .limit(limit)
+    )
+    replied = tx.rows(
+        select(outbound.c.kind, outbound.c.text, outbound.c.sent_at)
+        .where(outbound.c.conversation_id == conversation_id, outbound.c.state == "sent", outbound.c.kind != "handoff")
+        .order_by(outbound.c.id.desc())
+        .limit(limit)
+    )
+    talk: list[tuple[datetime, str, str]] = [(r["sent_at"], r["sender"], r["text"]) for r in said]
+    talk += [(r["sent_at"], "agent" if r["kind"] == "agent" else "bot", r["text"]) for r in replied]
+    return tuple((who, words) for _, who, words in sorted(talk)[-limit:])

@@ -1,0 +1,184 @@
+"""The outbox: what is to be sent, what is being sent, what is known of it."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy.engine import RowMapping
+
+from cs_bot.store.database import Transaction
+from cs_bot.store.queries.sql import insert
+from cs_bot.store.tables import accounts_seen, conversations, outbound
+
+UNDELIVERED = ("pending", "sending", "unknown")
+
+
+def add(tx: Transaction, *, conversation_id: int, origin: str, kind: str, text: str, epoch: int, **values: Any) -> None:
+    """Queue a message to the platform. The same (conversation, origin, part) is queued once, whatever happens.
+
+    The caller has locked the conversation, so ids follow the order of the conversation.
+    """
+    now = tx.now()
+    tx.execute(
+        insert(tx, outbound)
+        .values(
+            outbound_id=f"out_{uuid4().hex}",
+            conversation_id=conversation_id,
+            origin=origin,
+            kind=kind,
+            text=text,
+            epoch=epoch,
+            state="pending",
+            created_at=now,
+            **{"due_at": now, "extra": {}, "facts": {}, **values},
+        )
+        .on_conflict_do_nothing(index_elements=["conversation_id", "origin", "part"])
+    )
+
+
+def candidates(tx: Transaction, limit: int) -> Sequence[RowMapping]:
+    """Rows that may be sent now: due, the oldest undelivered of their conversation, account not paused."""
+    earlier = outbound.alias("earlier")
+    paused = exists().where(
+        accounts_seen.c.channel == conversations.c.channel,
+        accounts_seen.c.account == conversations.c.account,
+        accounts_seen.c.paused_until > tx.now(),
+    )
+    blocked = exists().where(
+        earlier.c.conversation_id == outbound.c.conversation_id,
+        earlier.c.id < outbound.c.id,
+        earlier.c.state.in_(UNDELIVERED),
+    )
+    return tx.rows(
+        select(outbound.c.id, outbound.c.conversation_id)
+        .join(conversations, conversations.c.id == outbound.c.conversation_id)
+        .where(outbound.c.state == "pending", outbound.c.due_at <= tx.now(), ~blocked, ~paused)
+        .order_by(outbound.c.due_at, outbound.c.id)
+        .limit(limit)
+    )
+
+
+def head(tx: Transaction, conversation_id: int) -> RowMapping | None:
+    """The oldest undelivered row of a locked conversation."""
+    return tx.row(
+        select(outbound)
+        .where(outbound.c.conversation_id == conversation_id, outbound.c.state.in_(UNDELIVERED))
+        .order_by(outbound.c.id)
+        .limit(1)
+    )
+
+
+def start_sending(tx: Transaction, row_id: int) -> str:
+    """pending -> sending; the token that the outcome must show."""
+    token = secrets.token_hex(16)
+    tx.execute(
+        update(outbound)
+        .where(outbound.c.id == row_id)
+        .values(state="sending", send_token=token, attempts=outbound.c.attempts + 1, sending_since=tx.now())
+    )
+    return token
+
+
+def settle(tx: Transaction, row_id: int, token: str | None, **values: Any) -> bool:
+    """Write an outcome; False when another attempt has taken over or it is settled."""
+    return tx.changed(
+        update(outbound)
+        .where(outbound.c.id == row_id, outbound.c.send_token == token, outbound.c.state.in_(["sending", "unknown"]))
+        .values(**values)
+    )
+
+
+def cancel(tx: Transaction, row_id: int, state: str, detail: str) -> None:
+    """Take a pending row out of the queue."""
+    tx.execute(
+        update(outbound)
+        .where(outbound.c.id == row_id, outbound.c.state == "pending")
+        .values(state=state, detail=detail)
+    )
+
+
+def give_up_sending(tx: Transaction, older_than_s: float) -> int:
+    """sending for too long = the sender died: the outcome is unknown."""
+    since = tx.now() - timedelta(seconds=older_than_s)
+    return tx.execute(
+        update(outbound)
+        .where(outbound.c.state == "sending", outbound.c.sending_since < since)
+        .values(state="unknown", maybe_sent=True, detail="sender died")
+    ).rowcount
+
+
+def unknown(tx: Transaction, older_than_s: float, limit: int = 20) -> Sequence[RowMapping]:
+    """Rows whose outcome is unknown for long enough to be settled."""
+    since = tx.now() - timedelta(seconds=older_than_s)
+    return tx.rows(
+        select(outbound, conversations.c.channel, conversations.c.account)
+        .join(conversations, conversations.c.id == outbound.c.conversation_id)
+        .where(outbound.c.state == "unknown", outbound.c.sending_since < since)
+        .order_by(outbound.c.id)
+        .limit(limit)
+    )
+
+
+def get(tx: Transaction, row_id: int) -> RowMapping | None:
+    """One row."""
+    return tx.row(select(outbound).where(outbound.c.id == row_id))
+
+
+def is_ours(tx: Transaction, conversation_id: int, outbound_id: str | None, text: str, window_s: float) -> bool:
+    """Whether a message that came in is the echo of one that we sent."""
+    since = tx.now() - timedelta(seconds=window_s)
+    same_text = and_(
+        outbound.c.conversation_id == conversation_id,
+        outbound.c.text == text,
+        outbound.c.state.in_(["sending", "unknown", "undetermined", "sent"]),
+        outbound.c.created_at >= since,
+    )
+    return bool(tx.value(select(exists().where(or_(outbound.c.outbound_id == (outbound_id or ""), same_text)))))
+
+
+def has_undelivered(tx: Transaction, turn_id: int) -> bool:
+    """Whether a turn has a row that may still be delivered."""
+    return bool(tx.value(select(exists().where(outbound.c.turn_id == turn_id, outbound.c.state.in_(UNDELIVERED)))))
+
+
+def next_due_at(tx: Transaction) -> datetime | None:
+    """When the next pending row is due."""
+    found: datetime | None = tx.value(select(func.min(outbound.c.due_at)).where(outbound.c.state == "pending"))
+    return found
+
+
+def account_failed(tx: Transaction, channel: str, account: str, *, failures: int, pause_s: float) -> None:
+    """Count a failed send; at `failures` in a row the account pauses, then one trial at a time."""
+    key: ColumnElement[bool] = (accounts_seen.c.channel == channel) & (accounts_seen.c.account == account)
+    count = tx.value(
+        update(accounts_seen)
+        .where(key)
+        .values(send_failures=accounts_seen.c.send_failures + 1)
+        .returning(accounts_seen.c.send_failures)
+    )
+    if count is not None and count >= failures:
+        tx.execute(update(accounts_seen).where(key).values(paused_until=tx.now() + timedelta(seconds=pause_s)))
+
+
+def start_trial(tx: Transaction, channel: str, account: str, *, failures: int, pause_s: float) -> None:
+    """When the breaker is half open this send is the one trial; others wait for its outcome."""
+    tx.execute(
+        update(accounts_seen)
+        .where(
+            accounts_seen.c.channel == channel,
+            accounts_seen.c.account == account,
+            accounts_seen.c.send_failures >= failures,
+        )
+        .values(paused_until=tx.now() + timedelta(seconds=pause_s))
+    )
+
+
+def account_worked(tx: Transaction, channel: str, account: str) -> None:
+    """A send arrived: the breaker closes."""
+    key = (accounts_seen.c.channel == channel) & (accounts_seen.c.account == account)
+    tx.execute(
+        update(accounts_seen).where(key, accounts_seen.c.send_failures > 0).values(send_failures=0, paused_until=None)
+    )

@@ -1,0 +1,143 @@
+"""Pictures of messages: what is to fetch, what was fetched."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.engine import RowMapping
+
+from cs_bot.records import PictureState, PictureUse, Reason
+from cs_bot.store.database import Transaction
+from cs_bot.store.queries.sql import insert
+from cs_bot.store.tables import messages, picture_uses, pictures
+
+
+def add_uses(tx: Transaction, message_id: int, sources: Sequence[str]) -> None:
+    """Rows to fetch, due now."""
+    rows = [
+        {
+            "message_id": message_id,
+            "position": position,
+            "source": source,
+            "state": PictureState.WAITING.value,
+            "due_at": tx.now(),
+        }
+        for position, source in enumerate(sources)
+    ]
+    if rows:
+        tx.execute(picture_uses.insert(), rows)
+
+
+def claim(tx: Transaction, *, lease_s: float, max_attempts: int) -> RowMapping | None:
+    """The next picture to fetch, leased and with its attempt counted; None when nothing is due."""
+    now = tx.now()
+    row = tx.row(
+        select(picture_uses)
+        .where(
+            picture_uses.c.due_at <= now, or_(picture_uses.c.lease_until.is_(None), picture_uses.c.lease_until < now)
+        )
+        .order_by(picture_uses.c.due_at, picture_uses.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if row is None:
+        return None
+    tx.execute(
+        update(picture_uses)
+        .where(picture_uses.c.id == row["id"])
+        .values(
+            state=PictureState.FETCHING,
+            attempts=picture_uses.c.attempts + 1,
+            fence=picture_uses.c.fence + 1,
+            lease_until=now + timedelta(seconds=lease_s),
+        )
+    )
+    return tx.row(
+        select(picture_uses, messages.c.conversation_id, messages.c.channel, messages.c.account)
+        .join(messages, messages.c.id == picture_uses.c.message_id)
+        .where(picture_uses.c.id == row["id"])
+    )
+
+
+def exhausted(tx: Transaction, attempts: int, limit: int = 50) -> Sequence[RowMapping]:
+    """Rows whose worker died on every attempt: the picture may be what kills it."""
+    return tx.rows(
+        select(picture_uses, messages.c.conversation_id)
+        .join(messages, messages.c.id == picture_uses.c.message_id)
+        .where(
+            picture_uses.c.due_at.is_not(None),
+            picture_uses.c.attempts >= attempts,
+            picture_uses.c.lease_until < tx.now(),
+        )
+        .limit(limit)
+    )
+
+
+def _mine(use_id: int, fence: int) -> Any:
+    return (picture_uses.c.id == use_id) & (picture_uses.c.fence == fence) & picture_uses.c.due_at.is_not(None)
+
+
+def retry_later(tx: Transaction, use_id: int, fence: int, delay_s: float) -> bool:
+    """Try again after a while."""
+    return tx.changed(
+        update(picture_uses)
+        .where(_mine(use_id, fence))
+        .values(state=PictureState.WAITING, lease_until=None, due_at=tx.now() + timedelta(seconds=delay_s))
+    )
+
+
+def settle(tx: Transaction, use_id: int, fence: int, *, picture_id: int | None, failure: Reason | None) -> bool:
+    """Fetched or given up; False when another worker has it now. The address is forgotten."""
+    return tx.changed(
+        update(picture_uses)
+        .where(_mine(use_id, fence))
+        .values(
+            state=PictureState.READY if picture_id is not None else PictureState.FAILED,
+            picture_id=picture_id,
+            failure=failure,
+            source=None,
+            due_at=None,
+            lease_until=None,
+        )
+    )
+
+
+def store(tx: Transaction, **values: Any) -> int:
+    """The picture's row, made when new."""
+    tx.execute(
+        insert(tx, pictures).values(stored_at=tx.now(), **values).on_conflict_do_nothing(index_elements=["sha256"])
+    )
+    return int(tx.value(select(pictures.c.id).where(pictures.c.sha256 == values["sha256"])))
+
+
+def of_messages(tx: Transaction, message_ids: Sequence[int]) -> dict[int, tuple[PictureUse, ...]]:
+    """Pictures by message id, in order."""
+    if not message_ids:
+        return {}
+    rows = tx.rows(
+        select(picture_uses, pictures.c.sha256, pictures.c.tags)
+        .outerjoin(pictures, pictures.c.id == picture_uses.c.picture_id)
+        .where(picture_uses.c.message_id.in_(message_ids))
+        .order_by(picture_uses.c.message_id, picture_uses.c.position)
+    )
+    uses: dict[int, list[PictureUse]] = {}
+    for row in rows:
+        uses.setdefault(row["message_id"], []).append(
+            PictureUse(
+                picture_use_id=row["id"],
+                message_id=row["message_id"],
+                position=row["position"],
+                state=PictureState(row["state"]),
+                sha256=row["sha256"],
+                failure=Reason(row["failure"]) if row["failure"] else None,
+                tags=tuple(row["tags"] or ()),
+            )
+        )
+    return {message_id: tuple(found) for message_id, found in uses.items()}
+
+
+def next_due_at(tx: Transaction) -> datetime | None:
+    """When the next fetch is due."""
+    found: datetime | None = tx.value(select(func.min(picture_uses.c.due_at)))
+    return found

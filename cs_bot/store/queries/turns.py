@@ -1,0 +1,168 @@
+"""Turns, and what their stages leave for replay: looks, drafts, decisions, timings."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.engine import RowMapping
+
+from cs_bot.records import SCHEMA_VERSION, Decision, Draft, Facts, Look, Reading
+from cs_bot.store.database import Transaction
+from cs_bot.store.tables import conversations, decisions, drafts, looks, outbound, stages, turns
+
+
+def working(tx: Transaction, conversation_id: int) -> RowMapping | None:
+    """The live turn of a conversation."""
+    return tx.row(select(turns).where(turns.c.conversation_id == conversation_id, turns.c.state == "working"))
+
+
+def get(tx: Transaction, turn_id: int) -> RowMapping | None:
+    """One turn."""
+    return tx.row(select(turns).where(turns.c.id == turn_id))
+
+
+def start(tx: Transaction, conversation_id: int, *, first_seq: int, deadline_s: float) -> RowMapping:
+    """A new turn; the partial unique index refuses a second live one."""
+    now = tx.now()
+    row = tx.row(
+        turns.insert()
+        .values(
+            conversation_id=conversation_id,
+            origin="customer",
+            state="working",
+            first_seq=first_seq,
+            last_seq=first_seq,
+            started_at=now,
+            deadline_at=now + timedelta(seconds=deadline_s),
+        )
+        .returning(*turns.c)
+    )
+    assert row is not None
+    return row
+
+
+def change(tx: Transaction, turn_id: int, **values: Any) -> None:
+    """Set columns of a turn whose conversation this transaction has locked."""
+    tx.execute(update(turns).where(turns.c.id == turn_id).values(**values))
+
+
+def late(tx: Transaction, limit: int = 20) -> Sequence[RowMapping]:
+    """Live turns past their deadline that nobody is working on."""
+    now = tx.now()
+    return tx.rows(
+        select(turns.c.id, turns.c.conversation_id)
+        .join(conversations, conversations.c.id == turns.c.conversation_id)
+        .where(
+            turns.c.state == "working",
+            turns.c.deadline_at < now,
+            or_(conversations.c.lease_until.is_(None), conversations.c.lease_until < now),
+        )
+        .limit(limit)
+    )
+
+
+def recent_bot_replies(tx: Transaction, conversation_id: int, window_s: float) -> int:
+    """How many replies the bot sent, or may have sent, within the window."""
+    since = tx.now() - timedelta(seconds=window_s)
+    return int(
+        tx.value(
+            select(func.count())
+            .select_from(outbound)
+            .where(
+                outbound.c.conversation_id == conversation_id,
+                outbound.c.kind == "reply",
+                outbound.c.state.in_(["pending", "sending", "sent", "unknown", "undetermined"]),
+                outbound.c.created_at >= since,
+            )
+        )
+    )
+
+
+def add_looks(tx: Transaction, turn_id: int, found: Sequence[Look]) -> None:
+    """Keep what was seen."""
+    rows = [
+        {
+            "turn_id": turn_id,
+            "picture_sha256": look.picture_sha256,
+            "body": {"schema": SCHEMA_VERSION, **look.model_dump(mode="json")},
+            "at": tx.now(),
+        }
+        for look in found
+    ]
+    if rows:
+        tx.execute(looks.insert(), rows)
+
+
+def add_draft(tx: Transaction, turn_id: int, round_: int, reading: Reading, facts: Facts, draft: Draft | None) -> int:
+    """Keep what was read, fetched and said; the draft's id."""
+    return int(
+        tx.value(
+            drafts.insert()
+            .values(
+                turn_id=turn_id,
+                round=round_,
+                reading={"schema": SCHEMA_VERSION, **reading.model_dump(mode="json")},
+                facts={"schema": SCHEMA_VERSION, **facts.model_dump(mode="json")},
+                draft=None if draft is None else {"schema": SCHEMA_VERSION, **draft.model_dump(mode="json")},
+                at=tx.now(),
+            )
+            .returning(drafts.c.id)
+        )
+    )
+
+
+def add_decision(tx: Transaction, turn_id: int, decision: Decision) -> int:
+    """Keep the gate's result; its id."""
+    return int(
+        tx.value(
+            decisions.insert()
+            .values(
+                turn_id=turn_id,
+                at=tx.now(),
+                policy_version=decision.policy_version,
+                action=decision.action,
+                kind=decision.kind,
+                route=decision.route,
+                body={"schema": SCHEMA_VERSION, **decision.model_dump(mode="json")},
+            )
+            .returning(decisions.c.id)
+        )
+    )
+
+
+def add_stages(tx: Transaction, rows: Sequence[tuple[int, str, float, str]]) -> None:
+    """Keep timings: (turn id, stage, seconds, outcome)."""
+    if rows:
+        names = ("turn_id", "stage", "seconds", "outcome")
+        tx.execute(stages.insert(), [{**dict(zip(names, row, strict=True)), "at": tx.now()} for row in rows])
+
+
+def latest_draft(tx: Transaction, turn_id: int) -> RowMapping | None:
+    """The newest draft row of a turn."""
+    return tx.row(select(drafts).where(drafts.c.turn_id == turn_id).order_by(drafts.c.id.desc()).limit(1))
+
+
+def latest_decision(tx: Transaction, turn_id: int) -> RowMapping | None:
+    """The newest decision row of a turn."""
+    return tx.row(select(decisions).where(decisions.c.turn_id == turn_id).order_by(decisions.c.id.desc()).limit(1))
+
+
+def draft(tx: Transaction, draft_id: int) -> RowMapping | None:
+    """One draft row."""
+    return tx.row(select(drafts).where(drafts.c.id == draft_id))
+
+
+def decision(tx: Transaction, decision_id: int) -> RowMapping | None:
+    """One decision row."""
+    return tx.row(select(decisions).where(decisions.c.id == decision_id))
+
+
+def looks_of(tx: Transaction, turn_id: int) -> Sequence[RowMapping]:
+    """All look rows of a turn, oldest first."""
+    return tx.rows(select(looks).where(looks.c.turn_id == turn_id).order_by(looks.c.id))
+
+
+def stages_of(tx: Transaction, turn_id: int) -> Sequence[RowMapping]:
+    """All timing rows of a turn, oldest first."""
+    return tx.rows(select(stages).where(stages.c.turn_id == turn_id).order_by(stages.c.id))

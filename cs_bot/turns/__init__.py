@@ -1,0 +1,24 @@
+"""Claim, renew, absorb, finish, sweep: the only place that moves a turn (invariants 1 and 4)."""
+
+from cs_bot.turns.arrival import arrive, picture_settled
+from cs_bot.turns.holding import hold, send_back
+from cs_bot.turns.people import release, revoke, take_over
+from cs_bot.turns.work import Finished, Work, claim, fail, finish, renew, seconds_until_due, sweep
+
+__all__ = [
+    "Finished",
+    "Work",
+    "arrive",
+    "claim",
+    "fail",
+    "finish",
+    "hold",
+    "picture_settled",
+    "release",
+    "renew",
+    "revoke",
+    "seconds_until_due",
+    "send_back",
+    "sweep",
+    "take_over",
+]

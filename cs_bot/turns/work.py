@@ -1,0 +1,288 @@
+"""Claim due turns, renew while there is progress, finish under the fence, give up what is late."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from cs_bot.errors import LeaseLost
+from cs_bot.records import (
+    Action,
+    Decision,
+    Draft,
+    End,
+    Facts,
+    Look,
+    Message,
+    Owner,
+    Policy,
+    Reading,
+    Reason,
+    Turn,
+)
+from cs_bot.settings import Settings
+from cs_bot.store.database import Database, Row, Transaction
+from cs_bot.store.queries import conversations, customers, messages, outbound, pictures, turns
+from cs_bot.store.queries.sql import changed
+from cs_bot.turns.holding import hold
+from cs_bot.turns.people import hand_over_waiting
+
+RETRY_S = (1.0, 5.0, 30.0)  # upper bounds of the waits after the first, second, third error (full jitter)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the stages made of a turn."""
+
+    looks: tuple[Look, ...]
+    reading: Reading
+    facts: Facts
+    draft: Draft | None
+    decision: Decision
+    fact_keys: dict[str, Any]
+    stages: tuple[tuple[int, str, float, str], ...] = field(default=())
+
+
+class Finished(StrEnum):
+    """How a finish came out."""
+
+    SEND = "send"
+    REVIEW = "review"
+    RESTARTED = "restarted"  # new messages or a revoke: the draft is dropped, the turn starts again
+    REVOKED = "revoked"
+    HANDED_OVER = "handed_over"
+
+
+def claim(database: Database, *, settings: Settings, policy: Policy, limit: int) -> list[Turn]:
+    """Up to `limit` due turns, leased (T2). A turn on a further attempt comes alone: it may have killed a worker."""
+    claimed: list[Turn] = []
+    with database.write() as tx:
+        for row in conversations.due(tx, limit):
+            working = turns.working(tx, row["id"])
+            again = row["lease_until"] is not None or (working is not None and working["failed"] is not None)
+            if again and claimed:
+                break
+            turn = _claim_one(tx, row, working, again=again, settings=settings, policy=policy)
+            if turn is not None:
+                claimed.append(turn)
+                if again:
+                    break
+    return claimed
+
+
+def _claim_one(
+    tx: Transaction, row: Row, working: Row | None, *, again: bool, settings: Settings, policy: Policy
+) -> Turn | None:
+    fence = conversations.lease(tx, row["id"], settings.turns.lease_s)
+    if working is None:
+        waiting = messages.waiting(tx, row["id"])
+        if not waiting:
+            conversations.give_lease_back(tx, row["id"], fence)
+            return None
+        working = turns.start(tx, row["id"], first_seq=waiting[0]["seq"], deadline_s=settings.turns.deadline_s)
+    attempts = working["attempts"] + (1 if again else 0)
+    last_seq = messages.assign_turn(tx, row["id"], working["id"]) or working["last_seq"]
+    turns.change(tx, working["id"], attempts=attempts, failed=None, last_seq=max(last_seq, working["last_seq"]))
+    if attempts > settings.turns.max_attempts:
+        _give_up(tx, row, working["id"], Reason.POISON, settings)
+        return None
+    if not messages.count_open(tx, messages.of_turn(working["id"])):  # all revoked while it waited
+        conversations.give_lease_back(tx, row["id"], fence)
+        _end_turn(tx, working["id"], Finished.REVOKED)
+        return None
+    return load(tx, row, working["id"], fence=fence, policy=policy)
+
+
+def load(tx: Transaction, row: Row, turn_id: int, *, fence: int, policy: Policy) -> Turn:
+    """The turn with its open messages, customers and history. `row` is the conversation's."""
+    turn = turns.get(tx, turn_id)
+    assert turn is not None
+    found = [m for m in messages.rows_of(tx, messages.of_turn(turn_id)) if m["end"] is None]
+    uses = pictures.of_messages(tx, [m["id"] for m in found])
+    return Turn(
+        turn_id=turn_id,
+        conversation_id=row["id"],
+        channel=row["channel"],
+        account=row["account"],
+        fence=fence,
+        attempts=turn["attempts"],
+        restarts=turn["restarts"],
+        round=turn["round"],
+        origin=turn["origin"],
+        deadline_at=turn["deadline_at"],
+        messages=tuple(
+            Message(
+                message_id=m["id"],
+                external_id=m["external_id"],
+                seq=m["seq"],
+                text=m["text"],
+                sent_at=m["sent_at"],
+                received_at=m["received_at"],
+                customer_id=m["customer_id"],
+                pictures=uses.get(m["id"], ()),
+            )
+            for m in found
+        ),
+        customers=tuple(customers.get_many(tx, sorted({m["customer_id"] for m in found}))),
+        earlier=messages.earlier(tx, row["id"], before_seq=turn["first_seq"]),
+        owner=Owner(row["owner"]),
+        recent_bot_replies=turns.recent_bot_replies(tx, row["id"], policy.loop_window_s),
+    )
+
+
+def renew(database: Database, claimed: Sequence[Turn], lease_s: float) -> None:
+    """Prolong the leases; called only when the engine has made progress."""
+    with database.write() as tx:
+        for turn in claimed:
+            conversations.renew(tx, turn.conversation_id, turn.fence, lease_s)
+
+
+def finish(database: Database, turn: Turn, work: Work, *, settings: Settings) -> Finished:
+    """Write the result under the fence (T3): an outbox row or a review, or a restart.
+
+    Raises LeaseLost when another worker has the turn now: the result must be thrown away.
+    """
+    with database.write() as tx:
+        if not conversations.give_lease_back(tx, turn.conversation_id, turn.fence):
+            raise LeaseLost
+        row = conversations.lock(tx, turn.conversation_id)
+        open_ids = {m["id"] for m in messages.rows_of(tx, messages.of_turn(turn.turn_id)) if m["end"] is None}
+        seen_ids = {m.message_id for m in turn.messages}
+        turns.add_stages(tx, work.stages)
+        changed(tx, "conversation", row["id"])
+        if not open_ids:
+            _end_turn(tx, turn.turn_id, Finished.REVOKED)
+            return Finished.REVOKED
+        revoked = open_ids != seen_ids
+        if revoked or messages.any_waiting(tx, row["id"]):
+            may_restart = turn.restarts < settings.turns.max_restarts and tx.now() < turn.deadline_at
+            if may_restart:
+                return _restart(tx, row, turn)
+        draft_id, decision_id = _keep(tx, turn, work)
+        if row["owner"] == Owner.OUTSIDE:
+            messages.end(tx, messages.of_turn(turn.turn_id), End.HANDED_OVER, Reason.TAKEN_OVER)
+            hand_over_waiting(tx, row["id"])
+            return _end_turn(tx, turn.turn_id, Finished.HANDED_OVER, work.decision)
+        if work.decision.action is Action.SEND and work.draft is not None and not revoked:
+            _queue_reply(tx, row, turn, work.draft, work)
+            return _end_turn(tx, turn.turn_id, Finished.SEND, work.decision)
+        reasons = work.decision.reasons if not revoked else (Reason.REVOKED, *work.decision.reasons)
+        _hold_or_hand_over(tx, row, turn, work, reasons, draft_id, decision_id, settings)
+        return _end_turn(tx, turn.turn_id, Finished.REVIEW, work.decision)
+
+
+def _keep(tx: Transaction, turn: Turn, work: Work) -> tuple[int, int]:
+    turns.add_looks(tx, turn.turn_id, work.looks)
+    draft_id = turns.add_draft(tx, turn.turn_id, turn.round, work.reading, work.facts, work.draft)
+    return draft_id, turns.add_decision(tx, turn.turn_id, work.decision)
+
+
+def _restart(tx: Transaction, row: Row, turn: Turn) -> Finished:
+    turns.change(tx, turn.turn_id, restarts=turn.restarts + 1, round=turn.round + 1)
+    if row["due_at"] is None:
+        conversations.change(tx, row["id"], due_at=tx.now())
+    return Finished.RESTARTED
+
+
+def _queue_reply(tx: Transaction, row: Row, turn: Turn, draft: Draft, work: Work) -> None:
+    outbound.add(
+        tx,
+        conversation_id=row["id"],
+        turn_id=turn.turn_id,
+        origin=f"turn:{turn.turn_id}:{turn.round}",
+        kind="reply",
+        text=draft.text,
+        epoch=row["epoch"],
+        facts={"keys": work.fact_keys, "fingerprint": draft.fingerprint},
+    )
+
+
+def _hold_or_hand_over(
+    tx: Transaction,
+    row: Row,
+    turn: Turn,
+    work: Work,
+    reasons: Sequence[Reason],
+    draft_id: int,
+    decision_id: int,
+    settings: Settings,
+) -> None:
+    account = settings.account(turn.channel, turn.account)
+    if account is not None and account.desk == "platform":
+        conversations.set_owner(tx, row, Owner.OUTSIDE, tx.now())
+        outbound.add(
+            tx,
+            conversation_id=row["id"],
+            turn_id=turn.turn_id,
+            origin=f"handoff:{turn.turn_id}:{turn.round}",
+            kind="handoff",
+            text=work.draft.text if work.draft is not None else "",
+            epoch=row["epoch"] + 1,
+            extra={"reasons": list(reasons), "suggestion": work.decision.suggestion},
+        )
+        hand_over_waiting(tx, row["id"])
+        return
+    if Reason.ASKED_FOR_PERSON in reasons:
+        conversations.set_owner(tx, row, Owner.DESK, tx.now())
+    hold(
+        tx,
+        row,
+        turn_id=turn.turn_id,
+        reasons=reasons,
+        due_s=settings.review.due_s,
+        suggestion=work.decision.suggestion,
+        kind=work.decision.kind,
+        draft_id=draft_id,
+        decision_id=decision_id,
+    )
+
+
+def _end_turn(tx: Transaction, turn_id: int, outcome: Finished, decision: Decision | None = None) -> Finished:
+    kind, route = (None, None) if decision is None else (decision.kind, decision.route)
+    turns.change(tx, turn_id, state="finished", outcome=outcome, finished_at=tx.now(), kind=kind, route=route)
+    return outcome
+
+
+def fail(database: Database, turn: Turn, problem: BaseException) -> None:
+    """The engine or a stage failed on this turn: it is tried again alone, later; a lost lease is left alone."""
+    with database.write() as tx:
+        if not conversations.give_lease_back(tx, turn.conversation_id, turn.fence):
+            return
+        wait = random.uniform(0, RETRY_S[min(turn.attempts, len(RETRY_S)) - 1])
+        turns.change(tx, turn.turn_id, failed=type(problem).__name__[:60])
+        conversations.change(tx, turn.conversation_id, due_at=tx.now() + timedelta(seconds=wait))
+
+
+def _give_up(tx: Transaction, row: Row, turn_id: int, reason: Reason, settings: Settings) -> None:
+    """Move the fence, so that a worker that still has it finds it gone, and ask a person."""
+    conversations.change(tx, row["id"], lease_until=None, fence=row["fence"] + 2)
+    if not messages.count_open(tx, messages.of_turn(turn_id)):
+        _end_turn(tx, turn_id, Finished.REVOKED)
+        return
+    hold(tx, row, turn_id=turn_id, reasons=[reason], due_s=settings.review.due_s)
+    _end_turn(tx, turn_id, Finished.REVIEW)
+
+
+def sweep(database: Database, *, settings: Settings) -> int:
+    """Give up the turns past their deadline that nobody is working on (upkeep); how many."""
+    with database.read() as tx:
+        late = turns.late(tx)
+    for found in late:
+        with database.write() as tx:
+            row = conversations.lock(tx, found["conversation_id"])
+            turn = turns.get(tx, found["id"])
+            held = row["lease_until"] is not None and row["lease_until"] >= tx.now()
+            if turn is None or turn["state"] != "working" or held:
+                continue
+            messages.assign_turn(tx, row["id"], turn["id"])
+            _give_up(tx, row, turn["id"], Reason.LATE, settings)
+    return len(late)
+
+
+def seconds_until_due(database: Database) -> float | None:
+    """How long until a conversation is due; None when none waits."""
+    with database.read() as tx:
+        due_at = conversations.next_due_at(tx)
+        return None if due_at is None else max(0.0, (due_at - tx.now()).total_seconds())

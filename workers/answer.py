@@ -1,0 +1,27 @@
+"""python -m workers.answer: claims due turns, looks, grounds, answers, decides."""
+
+import sys
+
+from cs_bot import pipeline, turns
+from workers import runtime
+
+
+def drain() -> None:
+    """The doorbell's job: answer what is due."""
+    here = runtime.services()
+
+    def work() -> bool:
+        return pipeline.answer_due(
+            database=here.database,
+            vision=here.vision,
+            media=here.media,
+            settings=here.settings,
+            policy=here.policy(),
+            ring=here.ring,
+        )
+
+    runtime.drain(work, lambda: turns.seconds_until_due(here.database))
+
+
+if __name__ == "__main__":
+    sys.exit(runtime.run("answer", drain))

@@ -1,0 +1,209 @@
+"""Services once per process; the loop that listens for doorbells; errors -> outcome."""
+
+import logging
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from secrets import token_hex
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+from rq.job import Job
+from rq.timeouts import TimerDeathPenalty
+from rq.worker.base import StopRequested
+
+from cs_bot import bootstrap
+from cs_bot.errors import BotError, StoreUnavailable
+from cs_bot.jobs import JOBS
+from cs_bot.observe import log_to
+from cs_bot.settings import load_settings
+from cs_bot.store.queries import workers as seen
+
+WORKER_TTL_S = 60
+DRAIN_S = 60.0  # a drain ends after this long, so that the worker's loop can breathe
+AWAY_S = 3.0  # without Redis for this long, poll the database
+POLL_S = 1.0
+SOON_S = 12.0  # a drain waits for work that will be due this soon
+TICK_S = 0.05
+SEEN_EVERY_S = 10.0
+
+log = logging.getLogger("cs_bot.worker")
+
+
+class State:
+    """What one worker process has; RQ imports worker modules a second time, so it lives here only."""
+
+    services: bootstrap.Services | None = None
+    stopping = threading.Event()
+    name = ""
+    queue = ""
+    seen_at = 0.0
+
+
+def services() -> bootstrap.Services:
+    """The process's services, built after it has started."""
+    if State.services is None:
+        settings = load_settings()
+        log_to(level=settings.log_level)
+        State.services = bootstrap.build(settings)
+    return State.services
+
+
+class Doorbell(Job):  # type: ignore[misc]
+    """A job whose function must be in the job table: whoever can write to Redis can't choose what runs."""
+
+    def check(self) -> None:
+        """Raise unless the job is a plain doorbell."""
+        allowed = {job.path for job in JOBS.values()}
+        extras = (self.success_callback_name, self.failure_callback_name, self.stopped_callback_name)
+        if self.func_name not in allowed or self.args or self.kwargs or self.instance is not None or any(extras):
+            raise BotError("a job that is not in the job table was refused")
+
+    @property
+    def func(self) -> Any:
+        """The function, after the check."""
+        self.check()
+        return super().func
+
+
+class ListeningQueue(Queue):  # type: ignore[misc]
+    """A queue that ends the listening loop when Redis is away, instead of retrying for ever longer."""
+
+    job_class = Doorbell
+
+    @classmethod
+    def dequeue_any(cls, *args: Any, **kwargs: Any) -> Any:
+        """As RQ's, but a lost connection stops this worker's loop; run() goes on without Redis."""
+        try:
+            return super().dequeue_any(*args, **kwargs)
+        except RedisError as problem:
+            raise StopRequested from problem
+
+
+class Listener(SimpleWorker):  # type: ignore[misc]
+    """Runs doorbells in this process: nothing forks after an engine is loaded."""
+
+    queue_class = ListeningQueue
+    job_class = Doorbell
+    death_penalty_class = TimerDeathPenalty  # drains bound themselves; no SIGALRM inside a transaction
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> Any:
+        """As RQ's, but a lost connection stops the loop; an idle worker is seen in the database too."""
+        try:
+            i_am_here()
+        except StoreUnavailable:
+            log.warning("store unavailable", extra={"worker": State.name})
+        try:
+            return super().heartbeat(*args, **kwargs)
+        except RedisError as problem:
+            raise StopRequested from problem
+
+    def handle_warm_shutdown_request(self) -> None:
+        """SIGTERM: the drain stops claiming too."""
+        State.stopping.set()
+        super().handle_warm_shutdown_request()
+
+
+def drain(work: Callable[[], bool], until_due: Callable[[], float | None]) -> None:
+    """Work off what is due, wait for what will be due soon, and return when there is neither.
+
+    `work` does one piece and says whether there was one. Errors of the store are waited out; others are logged and
+    the loop goes on: the row that caused them has its own lease and attempts.
+    """
+    end = time.monotonic() + DRAIN_S
+    while time.monotonic() < end and not State.stopping.is_set():
+        try:
+            i_am_here()
+            if work():
+                continue
+            wait = until_due()
+        except StoreUnavailable as problem:
+            log.warning("store unavailable", extra={"error": type(problem).__name__})
+            State.stopping.wait(random.uniform(0.2, 1.0))
+            continue
+        except Exception:
+            log.exception("a piece of work failed")
+            State.stopping.wait(0.2)
+            continue
+        if wait is None or wait > SOON_S:
+            return
+        State.stopping.wait(min(TICK_S, wait) or TICK_S)  # 0: due, but another worker has it or the account pauses
+
+
+def i_am_here(ready: bool = True) -> None:
+    """Tell the database every few seconds that this worker lives."""
+    if time.monotonic() - State.seen_at < SEEN_EVERY_S:
+        return
+    State.seen_at = time.monotonic()
+    with services().database.write() as tx:
+        seen.saw(tx, name=State.name, queue=State.queue, pid=os.getpid(), ready=ready)
+
+
+def run(queue: str, loop: Callable[[], None]) -> int:
+    """Listen for doorbells of `queue` until SIGTERM; without Redis, look at the database every second."""
+    State.queue = queue
+    State.name = f"{queue}-{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
+    signal.signal(signal.SIGTERM, lambda *_: State.stopping.set())
+    signal.signal(signal.SIGINT, lambda *_: State.stopping.set())
+    here = services()
+    away_since: float | None = None
+    while not State.stopping.is_set():
+        loop()  # what came in while nobody listened
+        redis = Redis.from_url(here.settings.redis, socket_connect_timeout=1, retry=None)
+        try:
+            redis.ping()
+            away_since = None
+            _listen(redis, queue)
+        except (RedisError, OSError) as problem:
+            away_since = away_since or time.monotonic()
+            if time.monotonic() - away_since >= AWAY_S:
+                log.warning("Redis is away, polling the database", extra={"error": type(problem).__name__})
+            State.stopping.wait(POLL_S)
+        finally:
+            redis.close()
+    _goodbye()
+    return 0
+
+
+def _listen(redis: "Redis", queue: str) -> None:
+    bell = ListeningQueue(queue, connection=redis, serializer="json")
+    worker = Listener(
+        [bell], connection=redis, name=State.name + token_hex(2), serializer="json", worker_ttl=WORKER_TTL_S
+    )
+    worker.log_job_description = False
+    worker.work(logging_level="WARNING", with_scheduler=False)
+
+
+def _goodbye() -> None:
+    try:
+        with services().database.write() as tx:
+            seen.gone(tx, State.name)
+    except StoreUnavailable:
+        pass
+    services().close()
+
+
+def run_every(every_s: float, name: str, work: Callable[[], object]) -> int:
+    """Call `work` every `every_s` seconds until SIGTERM; what fails is logged and tried again next time."""
+    State.queue = name
+    State.name = f"{name}-{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
+    signal.signal(signal.SIGTERM, lambda *_: State.stopping.set())
+    signal.signal(signal.SIGINT, lambda *_: State.stopping.set())
+    services()
+    while not State.stopping.is_set():
+        try:
+            i_am_here()
+            work()
+        except StoreUnavailable as problem:
+            log.warning("store unavailable", extra={"error": type(problem).__name__})
+        except Exception:
+            log.exception("a sweep failed")
+        State.stopping.wait(every_s)
+    _goodbye()
+    return 0

@@ -1,0 +1,18 @@
+"""python -m workers.upkeep: a plain loop that puts right what crashes left behind; may run anywhere, any number."""
+
+import sys
+
+from cs_bot import pipeline
+from workers import runtime
+
+EVERY_S = 5.0
+
+
+def once() -> None:
+    """One round of all sweeps."""
+    here = runtime.services()
+    pipeline.upkeep(database=here.database, channels=here.channels, settings=here.settings, ring=here.ring)
+
+
+if __name__ == "__main__":
+    sys.exit(runtime.run_every(EVERY_S, "upkeep", once))
