@@ -1,5 +1,6 @@
 """What a picture's metadata says about its origin, as words of a fixed list; the metadata itself is dropped."""
 
+import html
 import itertools
 import re
 from collections.abc import Iterator
@@ -66,7 +67,7 @@ def evidence(image: Image.Image, data: bytes) -> tuple[str, ...]:
     A hint for people, never a proof: metadata is easily dropped and easily forged. No text of the file gets out.
     """
     exif = _exif(image)
-    xmp, notes = _text(image.info.get("xmp")), _notes(image, exif)
+    xmp, notes = html.unescape(_text(image.info.get("xmp"))), _notes(image, exif)
     names = "\n".join([*notes, *_XMP_TOOL.findall(xmp)]).lower()
     prose = "\n".join([xmp, *notes])
     manifest = _c2pa(image, data)
@@ -103,9 +104,15 @@ def _notes(image: Image.Image, exif: dict[int, Any]) -> list[str]:
 
 
 def _text(value: object) -> str:
+    """`value` as searchable text of bounded length; "" for what is no text."""
+    if isinstance(value, str):
+        try:
+            return value[:_MOST_CHARS].encode("latin-1").decode("utf-8")  # Pillow reads EXIF and tEXt as Latin-1
+        except UnicodeError:
+            return value[:_MOST_CHARS]
     if isinstance(value, bytes):
-        value = value[:_MOST_CHARS].replace(b"\0", b"").decode("utf-8", "replace")  # UTF-16 comments become readable
-    return value[:_MOST_CHARS] if isinstance(value, str) else ""
+        return value[:_MOST_CHARS].replace(b"\0", b"").decode("utf-8", "replace")  # makes UTF-16 comments readable
+    return ""
 
 
 def _c2pa(image: Image.Image, data: bytes) -> str:
