@@ -64,7 +64,7 @@ def accept_picture(data: bytes) -> StoredPicture:
     MAX_SCANS. Orientation is applied, of an animation the first frame is taken, transparency becomes white, any
     colour mode becomes 8-bit RGB by its numbers (colour profiles are dropped, not applied).
     Raises PictureUnreadable with a short reason. One decode at a time per process, so that memory stays bounded:
-    at most about 350 MB above rest, for 25 megapixels.
+    for 25 megapixels at most 385 MB above rest (WebP; 220 MB for the other formats).
     """
     with _decoder():
         image = _open(data)
@@ -187,7 +187,11 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _png(rgb: Image.Image) -> bytes:
-    """Level 1: about the size of level 6 on photos in a fifth of the time (docs/measured has the figures)."""
+    """Level 1: a 12-megapixel photo takes 0.7 s and 18 MB; level 6 takes 4.2 s for 16 MB.
+
+    Lossless WebP would be 20-30 % smaller at twice the memory, and ends at 16383 pixels a side: shorter than an order
+    page scrolled to its end. A lossy copy would not have the same pixels.
+    """
     out = io.BytesIO()
     rgb.save(out, "PNG", compress_level=1)
     return out.getvalue()
