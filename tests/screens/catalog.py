@@ -102,12 +102,12 @@ def _options(look: str, number: int, rng: random.Random) -> dict[str, Any]:
     missing = rng.choice(("time", "id")) if MISSING.get(look) == number else ""
     return {
         "lines": rng.choice((1, 1, 1, 2, 2, 3)),
-        "copy": rng.choice(("text", "icon", "pill", "bar")),
-        "recs": rng.choice((0, 2, 4, 6)),
+        "copy_style": rng.choice(("text", "icon", "pill", "bar")),
+        "recs": rng.choice((0, 0, 2, 4)),
         "hint": rng.random() < 0.6,
         "steps": rng.random() < 0.4,
         "alt_layout": number % 2 == 1,
-        "screen": rng.random() < 0.2,  # only what fits the phone's screen, scrolled to the number
+        "screen": rng.random() < 0.25,  # only what fits the phone's screen, scrolled to the number
         "missing": missing,
         "clock": f"{rng.randint(7, 23)}:{rng.randint(0, 59):02d}",
         "battery": rng.randint(12, 100),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,7 @@ from playwright.sync_api import Playwright, sync_playwright
 
 from tests.screens.catalog import Device, PageSpec
 from tests.screens.context import build
+from tests.screens.degrade import Picture
 from tests.screens.truth import Box, Layout, Mark
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -50,16 +51,6 @@ GROW = """target => {
   for (let i = 0; recs && recs.children.length && document.documentElement.scrollHeight < target && i < 400; i++)
     recs.append(recs.children[i % recs.children.length].cloneNode(true));
 }"""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture and how the page lies on it."""
-
-    image: Image.Image
-    layout: Layout
-    css: float = 1.0  # picture pixels per CSS pixel of the page
-    hole: Box | None = None  # of a frame: where a screenshot goes
 
 
 class Screens(AbstractContextManager["Screens"]):

@@ -64,7 +64,7 @@ STATUS_WORDS: dict[str, dict[S, tuple[str, ...]]] = {
         S.REFUNDED: ("退款成功", "已退款"),
     },
     "shopify": {
-        S.PENDING_PAYMENT: ("Payment pending", "Pending"),
+        S.PENDING_PAYMENT: ("Payment pending", "Payment pending"),
         S.PAID: ("Confirmed", "Unfulfilled"),
         S.SHIPPED: ("On its way", "In transit"),
         S.DELIVERED: ("Delivered", "Delivered"),

@@ -30,16 +30,21 @@ class Mark:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a page lies on a picture: `matrix` maps page pixels to picture pixels, `covers` hide parts of the page."""
+    """How a page lies on a picture: `matrix` maps page pixels to picture pixels, `covers` hide parts of the page.
+
+    `frames` are the matrices and sizes of the pictures on the way here: what one of them cut off stays cut off.
+    """
 
     size: tuple[int, int]  # of the picture
     marks: tuple[Mark, ...]
     covers: tuple[Box, ...] = ()  # in pixels of the page
     matrix: np.ndarray[Any, np.dtype[np.float64]] = field(default_factory=lambda: np.eye(3))
+    frames: tuple[tuple[np.ndarray[Any, Any], tuple[int, int]], ...] = ()
 
     def moved(self, matrix: np.ndarray[Any, Any], size: tuple[int, int]) -> "Layout":
         """The layout after another mapping of the picture's pixels onto a picture of `size`."""
-        return replace(self, matrix=matrix @ self.matrix, size=size)
+        frames = (*self.frames, (self.matrix, self.size))
+        return replace(self, matrix=matrix @ self.matrix, size=size, frames=frames)
 
     def covered(self, boxes: Iterable[Box]) -> "Layout":
         """The layout with more of the page hidden."""
@@ -66,9 +71,10 @@ def _samples(box: Box, inset: float) -> np.ndarray[Any, Any]:
 
 def seen(layout: Layout, points: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Which points of the page can be seen on the picture (booleans)."""
-    mapped = project(layout.matrix, points)
-    width, height = layout.size
-    inside = (mapped >= 0).all(axis=1) & (mapped[:, 0] <= width) & (mapped[:, 1] <= height)
+    inside = np.ones(len(points), dtype=bool)
+    for matrix, (width, height) in (*layout.frames, (layout.matrix, layout.size)):
+        mapped = project(matrix, points)
+        inside &= (mapped >= 0).all(axis=1) & (mapped[:, 0] <= width) & (mapped[:, 1] <= height)
     for left, top, right, bottom in layout.covers:
         hidden = (points[:, 0] >= left) & (points[:, 0] <= right) & (points[:, 1] >= top) & (points[:, 1] <= bottom)
         inside &= ~hidden
