@@ -1,0 +1,1 @@
+"""The HTTP side: webhooks in, the review queue for people, health and figures."""

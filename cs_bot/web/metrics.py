@@ -1,0 +1,121 @@
+"""What /metrics shows: this process's own registry and the business figures, counted by SQL at the scrape."""
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from cs_bot import observe
+from cs_bot.errors import StoreUnavailable
+from cs_bot.records import End, SendState, Verdict
+from cs_bot.store.database import Database, Transaction
+from cs_bot.store.queries import metrics as figures
+
+QUEUES = ("answer", "fetch", "deliver", "upkeep")
+WORKER_SEEN_S = 60.0  # a worker that said nothing for longer counts as missing
+_OUTBOUND = ("pending", "sending", SendState.SENT, SendState.UNKNOWN, "undetermined", SendState.FAILED, "cancelled")
+
+
+class BusinessFigures:
+    """A Prometheus collector over the database. Without an answer only csbot_database_up (0) is there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        """All families, of one read transaction."""
+        try:
+            with self._database.read() as tx:
+                found = list(_families(tx))
+        except StoreUnavailable:
+            found = []
+        yield _one("csbot_database_up", "1 when the database answered this scrape", float(bool(found)))
+        yield from found
+
+
+def exposition(database: Database) -> bytes:
+    """Prometheus' text format."""
+    business = CollectorRegistry()
+    business.register(BusinessFigures(database))
+    return generate_latest(observe.REGISTRY) + generate_latest(business)
+
+
+def _families(tx: Transaction) -> Iterator[Metric]:
+    yield _by(
+        "csbot_messages",
+        "Customer messages by how they ended; open = not ended yet",
+        "end",
+        _with_zeros(figures.messages_by_end(tx), [*End, "open"]),
+    )
+    yield _one(
+        "csbot_messages_unaccounted",
+        "Customer messages without an end that nobody looks after; must be 0",
+        figures.unaccounted(tx),
+    )
+    yield _one(
+        "csbot_oldest_unanswered_seconds",
+        "Age of the oldest customer message without an end",
+        figures.oldest_unanswered_s(tx),
+    )
+    yield _one(
+        "csbot_conversations_waiting",
+        "Conversations whose answer is due and that no worker holds",
+        figures.waiting_conversations(tx),
+    )
+    yield _turns(tx)
+    outbox = _with_zeros(figures.outbound_by_state(tx), _OUTBOUND)
+    yield _by("csbot_outbound", "Replies and hand-offs by state", "state", outbox)
+    yield _one(
+        "csbot_sends_unknown",
+        "Sends whose outcome is not known: being settled, or left for a person to look at",
+        outbox["unknown"] + outbox["undetermined"],
+    )
+    yield _by("csbot_reviews_open", "Open reviews, claimed and free", "claim", figures.open_reviews(tx))
+    yield _one("csbot_oldest_review_seconds", "Age of the oldest open review", figures.oldest_review_s(tx))
+    verdicts = _with_zeros(figures.judgements_by_verdict(tx), list(Verdict))
+    yield _by("csbot_judgements", "What people did with drafts", "verdict", verdicts)
+    events = _with_zeros(figures.events_by_state(tx), ["parsed", "unparsed", "not_json"])
+    yield _by("csbot_events", "Webhook deliveries by state; unparsed and not_json need a look", "state", events)
+    yield _one(
+        "csbot_conflicting_ids", "An id that came again with another body (first kept)", figures.conflicting_ids(tx)
+    )
+    yield _by("csbot_pictures", "Pictures of messages by fetch state", "state", figures.pictures_by_state(tx))
+    yield _one("csbot_accounts_paused", "Accounts whose sends the breaker pauses", figures.paused_accounts(tx))
+    workers = _with_zeros(figures.workers_by_queue(tx, within_s=WORKER_SEEN_S), QUEUES)
+    yield _by("csbot_workers", "Ready workers seen within the last minute", "queue", workers)
+    yield from _stages(tx)
+
+
+def _turns(tx: Transaction) -> Metric:
+    family = GaugeMetricFamily("csbot_turns", "Turns by outcome, kind and route", labels=("outcome", "kind", "route"))
+    for labels, count in sorted(figures.turns_by_outcome(tx).items()):
+        family.add_metric(labels, count)
+    return family
+
+
+def _stages(tx: Transaction) -> Iterator[Metric]:
+    labels = ("stage", "outcome")
+    count = GaugeMetricFamily("csbot_recent_stages", "Among the newest 2000 stage timings", labels=labels)
+    mean = GaugeMetricFamily("csbot_recent_stage_mean_seconds", "Mean of those timings", labels=labels)
+    longest = GaugeMetricFamily("csbot_recent_stage_max_seconds", "Longest of those timings", labels=labels)
+    for key, (rows, mean_s, max_s) in sorted(figures.recent_stages(tx).items()):
+        count.add_metric(key, rows)
+        mean.add_metric(key, mean_s)
+        longest.add_metric(key, max_s)
+    yield from (count, mean, longest)
+
+
+def _one(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, words, value=value)
+
+
+def _by(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, words, labels=(label,))
+    for value, count in sorted(values.items()):
+        family.add_metric((value,), count)
+    return family
+
+
+def _with_zeros(found: Mapping[str, int], known: "list[str] | tuple[str, ...]") -> dict[str, int]:
+    """Every known label, so that a rule on one that never happened yet has a value to look at."""
+    return {str(name): 0 for name in known} | dict(found)
