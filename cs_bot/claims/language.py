@@ -11,7 +11,7 @@ from cs_bot.claims.fold import SIMPLIFIED, is_han
 # Characters and words that only Japanese writes so.
 _JAPANESE_KANJI = frozenset("発売応対気広読駅円図転権伝単変戻払込働枠畑峠価覚検険験済録徴拡択沢総続両団実帰楽")
 _JAPANESE_WORDS = re.compile("注文|荷物|返品|返金|到着|在庫|領収書|交換希望|連絡先")
-_TRADITIONAL_ONLY = frozenset(SIMPLIFIED) - _JAPANESE_KANJI
+_TRADITIONAL_ONLY = frozenset(SIMPLIFIED) - _JAPANESE_KANJI - frozenset("著甚")
 _SIMPLIFIED_ONLY = frozenset(SIMPLIFIED.values()) - frozenset(SIMPLIFIED)
 _SCRIPTS = (
     ("ru", "\u0400", "\u052f"),

@@ -1,0 +1,1 @@
+"""What the shop knows, and the words its customers use to ask."""
