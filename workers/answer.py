@@ -13,7 +13,7 @@ def drain() -> None:
     def work() -> bool:
         return pipeline.answer_due(
             database=here.database,
-            vision=here.vision,
+            vision=lambda: here.vision,
             media=here.media,
             settings=here.settings,
             policy=here.policy(),

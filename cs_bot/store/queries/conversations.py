@@ -63,6 +63,14 @@ def due(tx: Transaction, limit: int) -> Sequence[RowMapping]:
     )
 
 
+def any_due(tx: Transaction) -> bool:
+    """Whether a conversation can be claimed now (a lost lease counts)."""
+    now = tx.now()
+    lost = conversations.c.lease_until < now
+    ready = and_(conversations.c.lease_until.is_(None), conversations.c.due_at <= now)
+    return tx.row(select(conversations.c.id).where(or_(lost, ready)).limit(1)) is not None
+
+
 def next_due_at(tx: Transaction) -> datetime | None:
     """When the next conversation will be due (leases that may get lost not counted)."""
     found: datetime | None = tx.value(

@@ -144,6 +144,12 @@ def has_undelivered(tx: Transaction, turn_id: int) -> bool:
     return bool(tx.value(select(exists().where(outbound.c.turn_id == turn_id, outbound.c.state.in_(UNDELIVERED)))))
 
 
+def any_due(tx: Transaction) -> bool:
+    """Whether a pending row is due."""
+    due = (outbound.c.state == "pending") & (outbound.c.due_at <= tx.now())
+    return tx.row(select(outbound.c.id).where(due).limit(1)) is not None
+
+
 def next_due_at(tx: Transaction) -> datetime | None:
     """When the next pending row is due."""
     found: datetime | None = tx.value(select(func.min(outbound.c.due_at)).where(outbound.c.state == "pending"))

@@ -141,3 +141,9 @@ def next_due_at(tx: Transaction) -> datetime | None:
     """When the next fetch is due."""
     found: datetime | None = tx.value(select(func.min(picture_uses.c.due_at)))
     return found
+
+
+def any_due(tx: Transaction) -> bool:
+    """Whether a picture can be claimed now (a lost lease counts)."""
+    free = or_(picture_uses.c.lease_until.is_(None), picture_uses.c.lease_until < tx.now())
+    return tx.row(select(picture_uses.c.id).where(picture_uses.c.due_at <= tx.now(), free).limit(1)) is not None

@@ -1,0 +1,5 @@
+"""cs-bot up | demo | web | worker | migrate | doctor | orders | faq | ask | read | replay | user."""
+
+from cs_bot.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,148 @@
+"""up, web, worker, migrate."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cs_bot import bootstrap, supervisor
+from cs_bot.errors import ConfigError
+from cs_bot.observe import log_to
+from cs_bot.settings import Settings, load_settings
+from cs_bot.store import migrate as migrations
+from cs_bot.store.database import Database
+
+QUEUES = ("fetch", "answer", "deliver", "upkeep")
+Config = Annotated[
+    Path | None, typer.Option("--config", help="Settings file; default $CSBOT_CONFIG, else ./csbot.toml.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog="Example: cs-bot up --port 8080")(up)
+    app.command(epilog="Example: cs-bot web --host 0.0.0.0 --port 8080")(web)
+    app.command(epilog="Example: cs-bot worker answer")(worker)
+    app.command(epilog="Example: cs-bot migrate   |   cs-bot migrate --to base")(migrate)
+
+
+def with_overrides(config: Path | None, host: str | None = None, port: int | None = None) -> Settings:
+    """The settings, with what the command line says on top."""
+    settings = load_settings(config)
+    said = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    return settings.model_copy(update={"web": settings.web.model_copy(update=said)}) if said else settings
+
+
+def upgrade(settings: Settings) -> None:
+    """Bring the database to the newest tables."""
+    database = Database(settings.database)
+    try:
+        migrations.upgrade(database)
+    finally:
+        database.close()
+
+
+def up(
+    config: Config = None,
+    host: Annotated[str | None, typer.Option(help="Address of the web process.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the web process.")] = None,
+) -> None:
+    """Run everything on this machine: Redis (unless CSBOT_REDIS_URL is set), web, one worker of each kind, upkeep."""
+    console = Console(highlight=False, soft_wrap=True)
+    settings = with_overrides(config, host, port)
+    if not settings.accounts:
+        raise ConfigError("no account is configured: see docs/configuration.md, or try `cs-bot demo`")
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    upgrade(settings)
+    boss = supervisor.Supervisor(settings, say=console.print, config=config)
+    stop_on_signals(boss)
+    try:
+        supervisor.start_all(boss)
+        console.print(f"review queue  http://{settings.web.host}:{settings.web.port}/review")
+        for account in settings.accounts:
+            address = f"http://{settings.web.host}:{settings.web.port}/webhooks/{account.channel}/{account.name}"
+            console.print(f"webhook       {address}")
+        console.print("Ctrl-C ends everything.")
+        boss.run()
+    finally:
+        boss.stop()
+
+
+def stop_on_signals(boss: supervisor.Supervisor) -> None:
+    """SIGINT and SIGTERM end the supervisor's loop."""
+
+    def stop(*_: object) -> None:
+        boss.stopping = True
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+def web(
+    config: Config = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    root_path: Annotated[str, typer.Option(help="Path prefix that a proxy strips.")] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not say where it listens.")] = False,
+) -> None:
+    """Run the web process: webhooks, review queue, /health, /metrics."""
+    import uvicorn
+
+    from cs_bot.web.app import create_app
+
+    settings = with_overrides(config, host, port)
+    log_to(level=settings.log_level)
+    services = bootstrap.build(settings)
+    bootstrap.require_newest_tables(services)
+    if not quiet:
+        Console(highlight=False, soft_wrap=True).print(f"listening on http://{settings.web.host}:{settings.web.port}")
+    try:
+        uvicorn.run(
+            create_app(services),
+            host=settings.web.host,
+            port=settings.web.port,
+            root_path=root_path,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,  # live pages keep their connection open for ever
+        )
+    finally:
+        services.close()
+
+
+def worker(
+    queue: Annotated[str, typer.Argument(help="fetch, answer, deliver or upkeep")],
+    config: Config = None,
+) -> None:
+    """Run one worker until SIGTERM; start as many of each as you need (upkeep: any number, one is enough)."""
+    if queue not in QUEUES:
+        raise ConfigError(f"unknown worker {queue!r}; known: {', '.join(QUEUES)}")
+    if config is not None:
+        os.environ["CSBOT_CONFIG"] = str(config.absolute())
+    load_settings()  # a wrong setting is one clear line here, not a traceback in the worker
+    os.chdir(supervisor.ROOT) if not Path("workers").is_dir() else None
+    os.execv(sys.executable, [sys.executable, "-m", f"workers.{queue}"])
+
+
+def migrate(
+    to: Annotated[str, typer.Option("--to", help="Revision to go to; `base` removes every table.")] = "head",
+    config: Config = None,
+) -> None:
+    """Bring the database's tables to this version (or back with --to)."""
+    settings = load_settings(config)
+    database = Database(settings.database)
+    try:
+        current, newest = migrations.state(database)
+        if to == "head" or (current is None and to != "base"):
+            migrations.upgrade(database, to)
+        else:
+            migrations.downgrade(database, to)
+        after, _ = migrations.state(database)
+        typer.echo(f"database at {after or 'nothing'} (was {current or 'nothing'}, newest {newest})")
+    finally:
+        database.close()
