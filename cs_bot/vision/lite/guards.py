@@ -1,0 +1,154 @@
+"""Doubts about a value that was read; one is enough to ask instead of trusting it."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+import numpy as np
+
+from cs_bot.vision.lite.boxes import Page, TextBox
+from cs_bot.vision.lite.lines import Span
+from cs_bot.vision.lite.numbers import more_digits, shapes_of
+from cs_bot.vision.lite.ocr import Pixels
+from cs_bot.vision.lite.pixels import at_border, covered, line_crop, solid_beside, stroke_free
+
+EDGE, SPLIT, PITCH, COVERED, REREAD, FORMAT = "edge", "split", "pitch", "covered", "reread", "format"
+WIDE_GAP = 1.5  # a gap between two digits this many times the usual one may hide a digit
+WIDE_GAP_LETTERS = 1.95  # letters differ in width
+EDGE_PITCHES = 0.85  # a number that ends this near the picture's edge, in character pitches, may go on outside
+SHORT_OWN = re.compile(r"[A-Z]{0,5}-?\d{4,9}(?:-\d{1,3})?")  # numbers as a shop's own site gives them
+OWN_LENGTHS = range(10, 33)  # longer ones of unknown shape are only trusted when no known format is near
+NEAR_KNOWN = (10, 11, 13, 14, 16, 17)  # a known number with one or two digits lost
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the guards look at: the upright picture, its page, a reader for one cut-out line."""
+
+    picture: Pixels
+    page: Page
+    read_line: Callable[[Pixels], str]
+
+
+def number_guards(evidence: Evidence, span: Span, value: str) -> tuple[str, ...]:
+    """Guards of an order number, but for its format."""
+    fired = []
+    if len(span.parts) > 1 or more_digits(span):
+        fired.append(SPLIT)
+    if wide_gap(span):
+        fired.append(PITCH)
+    return (*fired, *pixel_guards(evidence, span, value))
+
+
+def pixel_guards(evidence: Evidence, span: Span, value: str) -> tuple[str, ...]:
+    """Guards of any value that consists of digits: at an edge, covered, or read otherwise at a second look."""
+    fired = set()
+    for box, first, last in span.parts:
+        part = _part(span, box, first, last)
+        if _near_border(evidence.page, box, first, last):
+            fired.add(EDGE)
+        if last - first < 3:
+            continue
+        if at_border(evidence.picture, part):
+            fired.add(EDGE)
+        if covered(evidence.picture, part) or solid_beside(
+            evidence.picture, part, _room(evidence.page, box, first, last)
+        ):
+            fired.add(COVERED)
+        if not fired and _reads_otherwise(evidence, part):
+            fired.add(REREAD)
+    return tuple(sorted(fired))
+
+
+def format_guard(value: str, labelled: bool, platforms: tuple[str, ...], formats: Mapping[str, str]) -> tuple[str, ...]:
+    """FORMAT fires unless the number has the shape its platform uses, or that of a shop's own site beside a label."""
+    shapes = shapes_of(value, formats)
+    known = [name for name in platforms if name in formats]
+    if known and any(name in shapes for name in known):
+        return ()
+    if known and not _own_allowed(known):
+        return (FORMAT,)
+    if any(name != "shopify" for name in shapes):
+        return ()
+    if labelled and SHORT_OWN.fullmatch(value):
+        return ()
+    digits = sum(sign.isdigit() for sign in value)
+    own = labelled and digits in OWN_LENGTHS and digits not in NEAR_KNOWN and len(value) <= 32
+    return () if own else (FORMAT,)
+
+
+def wide_gap(span: Span) -> bool:
+    """Whether two neighbouring characters stand so far apart that a hidden one would fit between them."""
+    for box, first, last in span.parts:
+        if not box.cuts or last - first < 4:
+            continue
+        text = box.text[first:last]
+        gaps = [(b - a) * box.width for a, b in pairwise(box.cuts[first:last])]
+        pairs = list(pairwise(text))
+        digits = [gap for gap, (a, b) in zip(gaps, pairs, strict=True) if a.isdigit() and b.isdigit()]
+        usual = median(digits) if len(digits) >= 3 else median(gaps)
+        for gap, (a, b) in zip(gaps, pairs, strict=True):
+            limit = WIDE_GAP if (a + b).isdigit() else WIDE_GAP_LETTERS
+            if gap > limit * usual:
+                return True
+    return False
+
+
+def _own_allowed(platforms: list[str]) -> bool:
+    """Platforms on which every shop numbers its orders as it likes."""
+    return set(platforms) <= {"wechat", "shopify"}
+
+
+def _part(span: Span, box: TextBox, first: int, last: int) -> Span:
+    """The characters of a span that lie in one box."""
+    spots = span.line.spots
+    start = next(at for at in range(span.start, span.end) if spots[at] == (box, first))
+    return Span(span.line, start, start + last - first)
+
+
+def _near_border(page: Page, box: TextBox, first: int, last: int) -> bool:
+    """Whether the characters touch the border of the picture, or the line itself lies on it."""
+    if box.cuts:
+        gaps = [b - a for a, b in pairwise(box.cuts[first:last])]
+        pitch = median(gaps) * box.width if gaps else box.height * 0.5
+        (x0, _), (x1, _) = box.at(box.cuts[first]), box.at(box.cuts[last - 1])
+    else:
+        pitch, x0, x1 = box.height * 0.5, box.left, box.right
+    room = (0.5 + EDGE_PITCHES) * pitch
+    level = 0.06 * box.height
+    return min(x0, x1) < room or max(x0, x1) > page.width - room or box.top < level or box.bottom > page.height - level
+
+
+def _room(page: Page, box: TextBox, first: int, last: int) -> tuple[float, float]:
+    """Pixels free of recognised text left and right of some characters of a box."""
+    signs = 0.75 * box.height  # about half a wide character and its gap
+    pitch = (
+        (box.cuts[last - 1] - box.cuts[first]) * box.width / max(1, last - first - 1) if box.cuts else box.height / 2
+    )
+    most = 2.0 * pitch
+    left = (box.cuts[first] - box.cuts[first - 1]) * box.width - signs if first and box.cuts else most
+    right = (box.cuts[last] - box.cuts[last - 1]) * box.width - signs if last < len(box.cuts) else most
+    for row in page.rows:
+        if box in row.boxes:
+            for other in row.boxes:
+                if other.left >= box.right and last == len(box.text):
+                    right = min(right, other.left - box.right - 0.1 * box.height)
+                if other.right <= box.left and first == 0:
+                    left = min(left, box.left - other.right - 0.1 * box.height)
+    return min(most, max(0.0, left)), min(most, max(0.0, right))
+
+
+def _reads_otherwise(evidence: Evidence, part: Span) -> bool:
+    """Whether a second and a third look at the same characters, cut out and freed of strokes, give other ones."""
+    crop = line_crop(evidence.picture, part)
+    if crop is None:
+        return True
+    expected = _bare(part.raw)
+    views = (np.clip(crop, 0, 255).astype(np.uint8), stroke_free(crop))
+    return any(_bare(evidence.read_line(view)) != expected for view in views)
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[^0-9A-Z]", "", text.upper())

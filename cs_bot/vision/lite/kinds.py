@@ -1,0 +1,172 @@
+"""Which kind of picture it is, from the words on it and a little of its layout."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cs_bot.records import Kind
+from cs_bot.vision.lite.boxes import Page
+from cs_bot.vision.lite.lexicon import fold
+from cs_bot.vision.lite.lines import Found, Line
+from cs_bot.vision.lite.money import Total
+from cs_bot.vision.lite.ocr import Pixels
+from cs_bot.vision.lite.pixels import Grey
+from cs_bot.vision.lite.status import StatusFound, match_status
+from cs_bot.vision.lite.times import has_time
+
+
+def _words(pattern: str) -> re.Pattern[str]:
+    return re.compile(fold(pattern))
+
+
+_ORDER_TITLE = _words(
+    r"订单(?:详情|信息|明细|资讯)|订单\s*内容|注文(?:内容|詳細|の詳細|情報)|order\s*(?:details|summary|information|info)|bestell(?:details|übersicht|ung\s*details)"
+    r"|detalles\s*del\s*pedido|purchase\s*details"
+)
+_ORDER_EXTRAS = _words(
+    r"支付方式|付款方式|配送方式|收货人|收货地址|收件人|付款时间|支付时间|发货时间|出货时间|商品总(?:价|额)|お届け先|お支払い?方法|配送先|小計|送料|shipping\s*address|payment\s*method|ship(?:ping)?\s*to"
+    r"|sub\s*-?total|billing\s*address|zahlungsart|lieferadresse|zwischensumme|dirección\s*de\s*envío|método\s*de\s*pago|subtotal"
+)
+_ORDER_ACTIONS = _words(
+    r"再次购买|再来一单|再买一次|再次拼单|申请售后|申请退款|退换|确认收货|查看物流|催发货|提醒发货|申请开票|再度購入|レビュー|領収書|buy\s*(?:it\s*)?again|reorder|track\s*(?:package|order)|return\s*items"
+    r"|view\s*invoice|lieferung\s*verfolgen|nochmals\s*kaufen|volver\s*a\s*comprar"
+)
+_CART = _words(
+    r"购物车|(?:去)?结算|全选|提交订单|确认订单|购物袋|カート(?!に入)|レジに進む|注文を確定|shopping\s*(?:cart|bag)|your\s*cart|proceed\s*to\s*checkout|place\s*(?:your\s*)?order|review\s*your\s*order"
+    r"|warenkorb(?!\s*legen)|zur\s*kasse|jetzt\s*kaufen|carrito|tramitar\s*pedido"
+)
+_CHAT = _words(
+    r"按住\s*说话|按住说话|发送消息|正在咨询|咨询的?订单|人工客服|客服为您服务|^发送$|对方正在输入|输入消息|请输入|聊天|您好.{0,6}(?:请问|亲)|^亲[,，!！~]?|好的亲|type\s*a\s*message|send\s*a?\s*message|how\s*can\s*(?:we|i)\s*help"
+    r"|メッセージを入力|is\s*typing|escribe\s*un\s*mensaje|nachricht\s*(?:schreiben|eingeben)|write\s*a\s*message|^message\.{0,3}$|live\s*chat|已读"
+)
+_PARCEL_TITLE = _words(
+    r"物流(?:详情|信息|跟踪|追踪|轨迹|状态)|快递(?:查询|详情)|运单详情|包裹(?:跟踪|追踪)|配送状況|お荷物|荷物(?:追跡|の追跡)|track(?:ing)?\s*(?:your\s*)?(?:package|history|details|updates)|shipment\s*(?:progress|history|travel)|sendungsverfolgung"
+    r"|delivery\s*(?:updates|history)|seguimiento"
+)
+_PARCEL_STEP = _words(
+    r"揽收|派送|派件|签收|到达|离开|发往|运输|转运|分拨|中转|集散|已送达|投递|交付|出库|配達|輸送|引受|到着|中継|持ち出し|arrived|departed|picked\s*up|out\s*for\s*delivery|in\s*transit|sorting|facility|hub|zustellung|eingetroffen"
+    r"|delivered|shipped|accepted|cleared"
+)
+_PRODUCT = _words(
+    r"加入购物车|立即购买|加购|马上抢|立即抢购|发起拼单|单独购买|宝贝评价|商品评价|月销|已售|选择规格|商品详情|カートに入れる|今すぐ買う|add\s*to\s*(?:cart|bag|basket)|buy\s*now|in\s*stock|out\s*of\s*5\s*stars"
+    r"|in\s*den\s*(?:warenkorb|einkaufswagen)|añadir\s*(?:al\s*carrito|a\s*la\s*cesta)|直接購買|加入購物車|立即購買"
+)
+_OTHER = _words(
+    r"账号与安全|退出登录|消息通知|隐私|设置$|优惠券|有效期|收款方|转账|账单详情|支付成功|付款成功$|付款完成|验证码|wi-?fi|settings|log\s*out|privacy|notifications|coupon|我的钱包|余额|交易详情|invoice\s*to|发票代码|发票号码"
+    r"|设定|ログアウト|einstellungen"
+)
+_COMPARE = _words(r"(?<![a-z])vs\.?(?![a-z])|对比|比较|比較|compare|哪个好|どっち|vergleich")
+_LIST_TITLE = _words(
+    r"我的订单|全部订单|订单列表|购买清单|我的购买|购买记录|^注文履歴|購入履歴|your\s*orders|my\s*orders|order\s*history|my\s*purchases?|(?:meine|ihre)\s*bestellungen|mis\s*pedidos|tus\s*pedidos"
+)
+ORDER_NEEDS = 3.1  # weight of evidence at which an order page is as likely as not
+STEEPNESS = 1.5
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything the field readers found on a page."""
+
+    numbers: tuple[Found, ...]
+    totals: tuple[Total, ...]
+    times: tuple[Found, ...]
+    statuses: tuple[StatusFound, ...]
+
+
+def order_weight(lines: Sequence[Line], found: Findings) -> float:
+    """How much speaks for an order page; ORDER_NEEDS is the balance point."""
+    texts = [line.text for line in lines]
+    labelled = [one for one in found.numbers if one.label is not None]
+    weight = 3.0 if labelled else (2.2 if found.numbers else 0.0)
+    weight += 1.5 * bool(found.totals) + 1.5 * bool(found.times) + 0.7 * bool(found.statuses)
+    weight += 1.2 * _any(_ORDER_TITLE, texts)
+    weight += min(1.6, 0.5 * _count(_ORDER_EXTRAS, texts)) + min(1.0, 0.5 * _count(_ORDER_ACTIONS, texts))
+    return weight - _against(texts, bool(labelled))
+
+
+def is_list(page: Page, lines: Sequence[Line], found: Findings) -> bool:
+    """Whether it shows several orders rather than one."""
+    texts = [line.text for line in lines]
+    labelled = {one.value for one in found.numbers if one.label is not None}
+    if len(labelled) > 1 or (not labelled and len(found.numbers) > 1):
+        return True
+    states = [one for one in found.statuses if one.exact]
+    apart = len({round(page.level(one.box) / (3 * page.line_height)) for one in states}) > 1
+    if len(found.totals) > 1 and apart:
+        return True
+    titled = any(_LIST_TITLE.search(text) for text in texts[:8])
+    return (titled or _tabs(page)) and (apart or not labelled or len(found.totals) > 1)
+
+
+def kind_shares(picture: Pixels, lines: Sequence[Line], weight: float) -> dict[Kind, float]:
+    """Probabilities over the six kinds; they sum to 1."""
+    texts = [line.text for line in lines]
+    order = 1 / (1 + math.exp(-STEEPNESS * (weight - ORDER_NEEDS)))
+    rest = _without_order(picture, texts)
+    total = sum(rest.values())
+    shares = {kind: (1 - order) * part / total for kind, part in rest.items()}
+    return {kind: order if kind is Kind.ORDER else shares.get(kind, 0.0) for kind in Kind}
+
+
+def seamed(picture: Pixels) -> bool:
+    """Whether a straight edge near the middle divides the picture into two, side by side or one above the other."""
+    height, width = picture.shape[:2]
+    rows = np.linspace(0, height - 1, min(height, 240)).astype(int)
+    columns = np.linspace(0, width - 1, min(width, 240)).astype(int)
+    small = picture[np.ix_(rows, columns)].astype(np.float32).mean(axis=2)
+    return any(_seam(view) for view in (small, small.T))
+
+
+def _without_order(picture: Pixels, texts: Sequence[str]) -> dict[Kind, float]:
+    if _any(_CART, texts) or _any(_PARCEL_TITLE, texts) or _any(_CHAT, texts):
+        return {Kind.OTHER: 0.85, Kind.PRODUCT: 0.1, Kind.SCENE: 0.05}
+    if _count(_PRODUCT, texts) >= 2 or (_any(_PRODUCT, texts) and not _any(_OTHER, texts)):
+        return {Kind.PRODUCT: 0.85, Kind.OTHER: 0.1, Kind.COMPARISON: 0.05}
+    if _any(_COMPARE, texts):
+        return {Kind.COMPARISON: 0.8, Kind.PRODUCT: 0.15, Kind.OTHER: 0.05}
+    if _any(_OTHER, texts) or len(texts) >= 8:
+        return {Kind.OTHER: 0.8, Kind.PRODUCT: 0.12, Kind.SCENE: 0.08}
+    if seamed(picture):
+        return {Kind.COMPARISON: 0.6, Kind.PRODUCT: 0.25, Kind.SCENE: 0.15}
+    return {Kind.PRODUCT: 0.5, Kind.SCENE: 0.35, Kind.COMPARISON: 0.05, Kind.OTHER: 0.1}  # not separable on a CPU
+
+
+def _against(texts: Sequence[str], labelled: bool) -> float:
+    steps = sum(_PARCEL_STEP.search(text) is not None for text in texts)
+    timed = sum(has_time(text) or re.search(r"\d{1,2}:\d\d", text) is not None for text in texts)
+    weight = 3.5 * _any(_CART, texts) + 3.0 * min(1, _count(_CHAT, texts)) + 1.0 * (_count(_CHAT, texts) > 2)
+    if steps >= 3 and timed >= 3:
+        weight += 2.0 + 2.0 * _any(_PARCEL_TITLE, texts)
+    elif _any(_PARCEL_TITLE, texts) and steps >= 2:
+        weight += 2.0
+    weight += min(3.0, 1.5 * _count(_PRODUCT, texts)) * (0.5 if labelled else 1.0)
+    return weight + min(2.0, 1.0 * _count(_OTHER, texts)) * (0.5 if labelled else 1.0)
+
+
+def _tabs(page: Page) -> bool:
+    """Whether a row holds three or more statuses beside each other, as the tabs of a list do."""
+    return any(
+        sum(match_status(box.text) is not None and len(box.text) < 12 for box in row.boxes) >= 3 for row in page.rows
+    )
+
+
+def _seam(grey: Grey) -> bool:
+    height, width = grey.shape
+    if height < 16 or width < 16:
+        return False
+    steps = np.abs(np.diff(grey, axis=1)) > 18
+    middle = steps[:, round(width * 0.4) : round(width * 0.6)]
+    along = middle.mean(axis=0)
+    elsewhere = float(np.percentile(steps.mean(axis=0), 90))
+    return bool(along.max() > 0.8 and along.max() > 2.5 * elsewhere)
+
+
+def _any(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
+    return any(pattern.search(text) for text in texts)
+
+
+def _count(pattern: re.Pattern[str], texts: Sequence[str]) -> int:
+    return len({match.group() for text in texts for match in pattern.finditer(text)})
