@@ -8,9 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 from redis import Redis
 
+from cs_bot.answer import ShopWords
 from cs_bot.channels.base import Channel, load_channels
 from cs_bot.errors import ConfigError
 from cs_bot.jobs import ringer
+from cs_bot.pipeline import Parts
 from cs_bot.records import Policy
 from cs_bot.settings import Settings
 from cs_bot.store import migrate
@@ -54,6 +56,17 @@ class Services:
                     found = policies.seed(tx, first_policy(self.settings))
             self._policy = (time.monotonic(), found)
         return self._policy[1]
+
+    def parts(self) -> Parts:
+        """What the pipeline's stages work with, with the newest policy."""
+        return Parts(
+            database=self.database,
+            vision=lambda: self.vision,
+            media=self.media,
+            settings=self.settings,
+            policy=self.policy(),
+            shop=ShopWords.of(self.settings.shop),
+        )
 
     def close(self) -> None:
         """Close what was opened."""

@@ -14,11 +14,11 @@ deliver ─ send once                             (deliver.py)   or   review ─
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cs_bot import answer, deliver, fetch, gate, ground, observe, review, see, turns
-from cs_bot.errors import LeaseLost
+from cs_bot.errors import LeaseLost, StoreUnavailable
 from cs_bot.records import Decision, Draft, Facts, Look, Policy, Reading, SendState, Turn
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database
@@ -28,6 +28,19 @@ from cs_bot.vision.base import Vision
 
 Ring = Callable[[str], None]
 log = logging.getLogger("cs_bot.pipeline")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the stages work with. `vision` opens the engine on first use; `progress` is told when it gets somewhere."""
+
+    database: Database
+    vision: Callable[[], Vision]
+    media: MediaStore
+    settings: Settings
+    policy: Policy
+    shop: answer.ShopWords
+    progress: Callable[[], None] | None = None
 
 
 @dataclass
@@ -43,117 +56,97 @@ class Worked:
     problem: Exception | None = None
     stages: list[observe.StageRow] = field(default_factory=list)
 
+    def read(self) -> Reading:
+        """The reading, which every stage after the first one has."""
+        assert self.reading is not None
+        return self.reading
 
-def answer_due(
-    *,
-    database: Database,
-    vision: Callable[[], Vision],
-    media: MediaStore,
-    settings: Settings,
-    policy: Policy,
-    ring: Ring,
-) -> bool:
+
+Stage = Callable[[Sequence[Worked], Parts], None]
+
+
+def answer_due(parts: Parts, *, ring: Ring) -> bool:
     """Claim due turns, work them off as one list, finish each; False when nothing was due."""
-    claimed = turns.claim(database, settings=settings, policy=policy, limit=settings.turns.batch)
+    settings = parts.settings
+    claimed = turns.claim(parts.database, settings=settings, policy=parts.policy, limit=settings.turns.batch)
     if not claimed:
         return False
-    keep_lease = _Lease(database, claimed, settings.turns.lease_s)
-    done = work(
-        claimed,
-        database=database,
-        vision=vision,
-        media=media,
-        settings=settings,
-        policy=policy,
-        progress=keep_lease.progress,
-    )
-    for one in done:
-        _finish(one, database=database, settings=settings)
+    lease = _Lease(parts.database, claimed, settings.turns.lease_s)
+    for one in work(claimed, replace(parts, progress=lease.progress)):
+        _finish(one, database=parts.database, settings=settings)
     ring("deliver")
     return True
 
 
-def work(
-    claimed: Sequence[Turn],
-    *,
-    database: Database,
-    vision: Callable[[], Vision],
-    media: MediaStore,
-    settings: Settings,
-    policy: Policy,
-    progress: Callable[[], None] | None = None,
-) -> list[Worked]:
+def work(claimed: Sequence[Turn], parts: Parts) -> list[Worked]:
     """See, ground, answer, gate. Writes nothing; one failed turn never fails its list."""
     all_of_them = [Worked(turn) for turn in claimed]
-
-    def stage(name: str, run: Callable[[Sequence[Worked]], None]) -> None:
+    for name, run in STAGES.items():
         alive = [one for one in all_of_them if one.problem is None]
         if not alive:
-            return
+            break
         rows: list[observe.StageRow] = []
         with observe.stage(name, [one.turn.turn_id for one in alive], collect=rows.append) as timed:
-            run(alive)
+            _isolated(run, alive, parts)
             for one in alive:
                 if one.problem is not None:
                     timed.failed(one.turn.turn_id, one.problem)
         for one, row in zip(alive, rows, strict=True):
             one.stages.append(row)
-
-    def see_stage(alive: Sequence[Worked]) -> None:
-        found = see.see(
-            [one.turn for one in alive],
-            vision=vision,
-            media=media,
-            policy=policy,
-            settings=settings,
-            progress=progress,
-        )
-        for one, seen in zip(alive, found, strict=True):
-            if isinstance(seen, see.Seen):
-                one.looks, one.reading = seen.looks, seen.reading
-            else:
-                one.problem = seen
-
-    def ground_stage(alive: Sequence[Worked]) -> None:
-        pairs = [(one.turn, one.reading) for one in alive if one.reading is not None]
-        zone = settings.shop.timezone
-        for one, facts in zip(
-            alive, ground.ground(pairs, database=database, policy=policy, timezone=zone), strict=True
-        ):
-            one.facts = facts
-
-    def answer_stage(alive: Sequence[Worked]) -> None:
-        shop = answer.ShopWords.of(settings.shop)
-        for one in alive:
-            _one_by_one(one, lambda one: setattr(one, "draft", _draft(one, shop)))
-
-    def gate_stage(alive: Sequence[Worked]) -> None:
-        for one in alive:
-            _one_by_one(one, lambda one: setattr(one, "decision", _decide(one, policy)))
-
-    stage("see", see_stage)
-    stage("ground", ground_stage)
-    stage("answer", answer_stage)
-    stage("gate", gate_stage)
     return all_of_them
 
 
-def _one_by_one(one: Worked, run: Callable[[Worked], None]) -> None:
+def _isolated(run: Stage, alive: Sequence[Worked], parts: Parts) -> None:
+    """Run a stage on the list; when that fails, on each turn alone, so that only the guilty one fails."""
     try:
-        run(one)
-    except Exception as problem:  # the turn is tried again alone, then a person gets it
-        log.exception("a stage failed", extra={"turn_id": one.turn.turn_id})
-        one.problem = problem
+        run(alive, parts)
+    except StoreUnavailable:
+        raise  # nobody's fault: the leases bring all of them back
+    except Exception as problem:
+        if len(alive) == 1:
+            log.exception("a stage failed", extra={"turn_id": alive[0].turn.turn_id})
+            alive[0].problem = problem
+            return
+        for one in alive:
+            _isolated(run, [one], parts)
 
 
-def _draft(one: Worked, shop: answer.ShopWords) -> Draft | None:
-    assert one.reading is not None
-    return answer.draft(one.reading, one.facts, shop=shop, now=datetime.now(UTC))
+def _see(alive: Sequence[Worked], parts: Parts) -> None:
+    found = see.see(
+        [one.turn for one in alive],
+        vision=parts.vision,
+        media=parts.media,
+        policy=parts.policy,
+        settings=parts.settings,
+        progress=parts.progress,
+    )
+    for one, seen in zip(alive, found, strict=True):
+        if isinstance(seen, see.Seen):
+            one.looks, one.reading = seen.looks, seen.reading
+        else:
+            one.problem = seen
 
 
-def _decide(one: Worked, policy: Policy) -> Decision:
-    assert one.reading is not None
-    return gate.decide(one.turn, one.reading, one.facts, one.draft, policy=policy, now=datetime.now(UTC))
+def _ground(alive: Sequence[Worked], parts: Parts) -> None:
+    pairs = [(one.turn, one.read()) for one in alive]
+    found = ground.ground(pairs, database=parts.database, policy=parts.policy, timezone=parts.settings.shop.timezone)
+    for one, facts in zip(alive, found, strict=True):
+        one.facts = facts
+
+
+def _answer(alive: Sequence[Worked], parts: Parts) -> None:
+    for one in alive:
+        one.draft = answer.draft(one.read(), one.facts, shop=parts.shop, now=datetime.now(UTC))
+
+
+def _gate(alive: Sequence[Worked], parts: Parts) -> None:
+    for one in alive:
+        one.decision = gate.decide(
+            one.turn, one.read(), one.facts, one.draft, policy=parts.policy, now=datetime.now(UTC)
+        )
+
+
+STAGES: dict[str, Stage] = {"see": _see, "ground": _ground, "answer": _answer, "gate": _gate}
 
 
 def _finish(one: Worked, *, database: Database, settings: Settings) -> None:

@@ -11,14 +11,7 @@ def drain() -> None:
     here = runtime.services()
 
     def work() -> bool:
-        return pipeline.answer_due(
-            database=here.database,
-            vision=lambda: here.vision,
-            media=here.media,
-            settings=here.settings,
-            policy=here.policy(),
-            ring=here.ring,
-        )
+        return pipeline.answer_due(here.parts(), ring=here.ring)
 
     runtime.drain(work, lambda: turns.seconds_until_due(here.database))
 
