@@ -65,29 +65,8 @@ class GenericChannel:
         )
 
     def parse(self, request: RawRequest) -> Delivery:
-        """The event of a verified request. Unknown types and wrong shapes have no payload and a `problem`.
-
-        `problem` names fields and kinds of error, never values. Not JSON (that is what NaN, Infinity and broken UTF-8
-        are too): `is_json` is False.
-        """
-        delivery_id, sent_at = _delivery_id(request), _sent_at(request)
-        try:
-            body = _json(request.body)
-        except _Odd as odd:
-            return Delivery(delivery_id, None, sent_at, problem=str(odd), is_json=odd.is_json)
-        try:
-            envelope = Envelope.model_validate(body)
-            kind = EVENT_SHAPES.get(envelope.type)
-            if kind is None:
-                return Delivery(delivery_id, _type(body), envelope.timestamp, problem="unknown type")
-            payload = kind.model_validate(envelope.data)
-        except ValidationError as problem:
-            return Delivery(delivery_id, _type(body), sent_at, problem=_fields(problem))
-        except (OverflowError, ValueError, RecursionError) as problem:
-            return Delivery(
-                delivery_id, _type(body), sent_at, problem=f"a value is out of range ({type(problem).__name__})"
-            )
-        return Delivery(delivery_id, envelope.type, envelope.timestamp, payloads=(payload,))  # type: ignore[arg-type]
+        """The event of a verified request; see `parse`."""
+        return parse(request)
 
     def send(self, outbound: Outbound) -> Receipt:
         """Post one row of the outbox; webhook-id is its outbound id."""
@@ -114,6 +93,32 @@ class GenericChannel:
 
     def close(self) -> None:
         """Nothing stays open between two requests."""
+
+
+def parse(request: RawRequest) -> Delivery:
+    """The event of a verified request. Unknown types and wrong shapes have no payload and a `problem`.
+
+    `problem` names fields and kinds of error, never values. Not JSON (that is what NaN, Infinity and broken UTF-8
+    are too): `is_json` is False.
+    """
+    delivery_id, sent_at = _delivery_id(request), _sent_at(request)
+    try:
+        body = _json(request.body)
+    except _Odd as odd:
+        return Delivery(delivery_id, None, sent_at, problem=str(odd), is_json=odd.is_json)
+    try:
+        envelope = Envelope.model_validate(body)
+        kind = EVENT_SHAPES.get(envelope.type)
+        if kind is None:
+            return Delivery(delivery_id, _type(body), envelope.timestamp, problem="unknown type")
+        payload = kind.model_validate(envelope.data)
+    except ValidationError as problem:
+        return Delivery(delivery_id, _type(body), sent_at, problem=_fields(problem))
+    except (OverflowError, ValueError, RecursionError) as problem:
+        return Delivery(
+            delivery_id, _type(body), sent_at, problem=f"a value is out of range ({type(problem).__name__})"
+        )
+    return Delivery(delivery_id, envelope.type, envelope.timestamp, payloads=(payload,))  # type: ignore[arg-type]
 
 
 def envelope_of(outbound: Outbound, now: datetime) -> dict[str, Any]:

@@ -54,6 +54,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
+ASSET_HEADERS = {"cache-control": "public, max-age=31536000, immutable"}  # their addresses change with their bytes
 _log = logging.getLogger(__name__)
 
 
@@ -93,10 +94,9 @@ class Boundary:
             if message["type"] == "http.response.start":
                 begun = True
                 given = {name.lower() for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    *((n.encode(), v.encode()) for n, v in HEADERS.items() if n.encode() not in given),
-                ]
+                ours = HEADERS | (ASSET_HEADERS if "/static/" in scope["path"] else {})
+                more = ((name.encode(), value.encode()) for name, value in ours.items())
+                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in given)]
             await send(message)
 
         try:
