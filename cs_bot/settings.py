@@ -27,13 +27,9 @@ class AccountSettings(Section):
     channel: str = Field(description="a name of the channel table, for example generic")
     name: str = Field(description="the last part of the webhook address: lower case, digits, - and _")
     secrets: tuple[SecretStr, ...] = Field(description="signing secrets; the first signs, all are accepted")
-    media_hosts: tuple[str, ...] = Field(
-        default=(), description="hosts of pictures; empty = any public"
-    )
+    media_hosts: tuple[str, ...] = Field(default=(), description="hosts of pictures; empty = any public")
     allow_http: bool = Field(default=False, description="accept http:// picture and reply addresses")
-    allow_private: bool = Field(
-        default=False, description="accept private and loopback addresses"
-    )
+    allow_private: bool = Field(default=False, description="accept private and loopback addresses")
     desk: str = Field(default="here", description="who answers what the bot holds: here (review queue) or platform")
     options: dict[str, Any] = Field(default_factory=dict, description="what this channel needs besides")
 
@@ -71,9 +67,7 @@ class TurnSettings(Section):
     """When a turn is due and how long it may take (seconds)."""
 
     quiet_s: float = Field(default=3.0, description="quiet after the last message before a turn is due")
-    wait_at_most_s: float = Field(
-        default=10.0, description="due this long after the first message at the latest"
-    )
+    wait_at_most_s: float = Field(default=10.0, description="due this long after the first message at the latest")
     lease_s: float = Field(default=30.0, description="a worker that shows no progress this long loses its turn")
     deadline_s: float = Field(default=120.0, description="a turn not finished by then goes to a person")
     max_restarts: int = Field(default=2, description="how often new messages may restart a turn")
@@ -87,9 +81,7 @@ class FetchSettings(Section):
     max_bytes: int = Field(default=10_000_000, description="largest picture file")
     timeout_s: float = Field(default=10.0, description="wall clock for one fetch")
     max_attempts: int = Field(default=3, description="tries before a picture is given up")
-    media_url: str | None = Field(
-        default=None, description="file:///… or s3://… for picture files; default HOME/media"
-    )
+    media_url: str | None = Field(default=None, description="file:///… or s3://… for picture files; default HOME/media")
 
 
 class DeliverSettings(Section):
