@@ -30,8 +30,7 @@ FIELDS = frozenset(
     }
 )
 
-OPAQUE = frozenset({"outbound_id", "delivery_id"})  # ids that are text: long hex would be masked as a token otherwise
-_OPAQUE_ID = re.compile(r"(?=.*[A-Za-z])[\w.:-]{1,64}", re.ASCII)
+_OUTBOUND_ID = re.compile(r"(?=[0-9-]*[a-f])[0-9a-f-]{16,40}")  # ours: hex that would be masked as a token otherwise
 
 REGISTRY = CollectorRegistry(auto_describe=True)  # this process's own figures; /metrics adds the business figures
 ProcessCollector(registry=REGISTRY)
@@ -90,7 +89,7 @@ class JsonLines(logging.Formatter):
 
 
 def _shown(name: str, value: Any) -> Any:
-    if name in OPAQUE and isinstance(value, str) and _OPAQUE_ID.fullmatch(value):
+    if name == "outbound_id" and isinstance(value, str) and _OUTBOUND_ID.fullmatch(value):
         return value
     return _plain(value)
 
