@@ -11,6 +11,7 @@ from cs_bot.store.database import Transaction
 from cs_bot.store.queries import faq
 
 QUERY_SHARE = 0.3  # weight of "how much of the question is covered"; the rest: how much of the entry's wording is
+AT_ONCE = 50  # entries loaded at a time, best first
 
 
 def search_column(item: FaqIn) -> str:
@@ -28,12 +29,17 @@ def search(tx: Transaction, question: str, language: str, limit: int = 3) -> tup
     wanted = terms(question)
     found = faq.candidates(tx, [(term.text, term.prefix) for term in wanted])
     scores = _scores(wanted, found, faq.count(tx)) if found else {}
-    answers = _in_language(faq.by_ids(tx, list(scores)), language)
-    ranked = sorted(((scores[i], i) for i in answers), key=lambda pair: (-pair[0], pair[1]))
-    after = [*(score for score, _ in ranked[1:]), 0.0]
+    answers: list[tuple[Faq, float]] = []
+    ranked = sorted(scores, key=lambda faq_id: (-scores[faq_id], faq_id))
+    for start in range(0, len(ranked), AT_ONCE):
+        entries = _in_language(faq.by_ids(tx, ranked[start : start + AT_ONCE]), language)
+        answers += [(entries[i], scores[i]) for i in ranked[start : start + AT_ONCE] if i in entries]
+        if len(answers) > limit:  # one more than asked for: the last one's margin needs it
+            break
+    after = [*(score for _, score in answers[1:]), 0.0]
     return tuple(
-        FaqHit(faq=answers[faq_id], score=score, margin=round(score - after[place], 6))
-        for place, (score, faq_id) in enumerate(ranked[:limit])
+        FaqHit(faq=entry, score=score, margin=round(score - after[place], 6))
+        for place, (entry, score) in enumerate(answers[:limit])
     )
 
 
@@ -53,32 +59,38 @@ def _scores(wanted: Sequence[Term], found: Sequence[faq.Candidate], total: int) 
     wordings = [(entry.faq_id, [wording(line) for line in entry.grams.split("\n")]) for entry in found]
     frequency = Counter(gram for _, lines in wordings for gram in {gram for line in lines for gram in line})
     weight = {gram: math.log(1 + (total + 1) / (n + 0.5)) for gram, n in frequency.items()}
-    rare = math.log(1 + (total + 1) / 1.5)  # a term that no entry holds weighs as much as one that a single entry holds
+    asked = _Asked(wanted, weight, unknown=math.log(1 + (total + 1) / 1.5))
     scores: dict[str, float] = {}
     for faq_id, lines in wordings:
-        best = max(_score(wanted, line, weight, rare) for line in lines)
-        scores[faq_id] = max(best, scores.get(faq_id, 0.0))
+        scores[faq_id] = max(scores.get(faq_id, 0.0), *(asked.score(line) for line in lines))
     return {faq_id: score for faq_id, score in scores.items() if score > 0}
 
 
-def _score(wanted: Sequence[Term], line: Sequence[str], weight: dict[str, float], rare: float) -> float:
-    """Weighted harmonic mean of two coverages, each the matched share of gram weights (Tversky-like), in 0..1."""
-    asked = covered = 0.0
-    matched: dict[str, float] = {}
-    for term in wanted:
-        hits = {gram: len(term.text) / len(gram) for gram in line if _matches(term, gram)}
-        value = max((weight[gram] for gram in hits), default=weight.get(term.text, rare))
-        asked += value
-        covered += value * max(hits.values(), default=0.0)
-        for gram, share in hits.items():
-            matched[gram] = max(share, matched.get(gram, 0.0))
-    written = sum(weight[gram] for gram in line)
-    if not covered or not written:
-        return 0.0
-    of_question = covered / asked
-    of_wording = sum(weight[gram] * share for gram, share in matched.items()) / written
-    return round(1 / (QUERY_SHARE / of_question + (1 - QUERY_SHARE) / of_wording), 6)
+class _Asked:
+    """A question's terms, weighed; `unknown` is the weight of a term that no entry holds (as if one held it)."""
 
+    def __init__(self, wanted: Sequence[Term], weight: dict[str, float], *, unknown: float) -> None:
+        self.weight = weight
+        self.links: dict[str, list[tuple[int, float]]] = {}  # gram -> (number of the term, matched share of the gram)
+        self.values: list[float] = []
+        for number, term in enumerate(wanted):
+            meant = [g for g in weight if g.startswith(term.text)] if term.prefix else [term.text]
+            known = [gram for gram in meant if gram in weight]
+            for gram in known:
+                self.links.setdefault(gram, []).append((number, len(term.text) / len(gram)))
+            self.values.append(max((weight[gram] for gram in known), default=unknown))
 
-def _matches(term: Term, gram: str) -> bool:
-    return gram.startswith(term.text) if term.prefix else gram == term.text
+    def score(self, line: Sequence[str]) -> float:
+        """Weighted harmonic mean of two coverages, each the matched share of gram weights (Tversky-like), in 0..1."""
+        reached: dict[int, float] = {}
+        matched = 0.0
+        for gram in line:
+            links = self.links.get(gram, ())
+            for number, share in links:
+                reached[number] = max(share, reached.get(number, 0.0))
+            matched += self.weight[gram] * max((share for _, share in links), default=0.0)
+        if not matched:
+            return 0.0
+        of_question = sum(self.values[number] * share for number, share in reached.items()) / sum(self.values)
+        of_wording = matched / sum(self.weight[gram] for gram in line)
+        return round(1 / (QUERY_SHARE / of_question + (1 - QUERY_SHARE) / of_wording), 6)
