@@ -164,10 +164,12 @@ class EngineTimeout(EngineError):
 class ImportRefused(BotError):
     """The file has bad rows; nothing was imported."""
 
-    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
+    def __init__(self, problems: Sequence[tuple[int, str]], more: int = 0) -> None:
         self.problems = tuple(problems)
+        self.more = more  # further bad rows that are only counted
         shown = "\n".join(f"  line {line}: {problem}" for line, problem in self.problems)
-        super().__init__(f"{len(self.problems)} bad row(s); nothing was imported:\n{shown}")
+        rest = f"\n  and {more} more" if more else ""
+        super().__init__(f"{len(self.problems) + more} bad row(s); nothing was imported:\n{shown}{rest}")
 
 
 class DraftRefused(BotError):

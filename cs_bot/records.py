@@ -337,6 +337,8 @@ class Facts(Record):
 
     order: Order | None = None
     owned_by: str | None = None  # customer_id | email | phone
+    customer_id: int | None = None  # whose order it is; asked again before sending
+    order_max_age_s: float | None = None  # the policy's bound that the order kept; asked again before sending
     second_field: str | None = None
     faq: tuple[FaqHit, ...] = ()
     reasons: tuple[Reason, ...] = ()
