@@ -30,7 +30,7 @@ FIELDS = frozenset(
     }
 )
 
-_OUTBOUND_ID = re.compile(r"(?=[0-9-]*[a-f])[0-9a-f-]{16,40}")  # ours: hex that would be masked as a token otherwise
+_OUTBOUND_ID = re.compile(r"out_[0-9a-f]{32}")  # would be masked as a token otherwise
 
 REGISTRY = CollectorRegistry(auto_describe=True)  # this process's own figures; /metrics adds the business figures
 ProcessCollector(registry=REGISTRY)

@@ -46,6 +46,8 @@ def build(account: AccountSettings, *, timeout_s: float) -> "GenericChannel":
     if options.lookup_url is not None:
         _check_address(options.lookup_url, f"{name}: options.lookup_url", allow_http=account.allow_http)
     secrets = tuple(secret.get_secret_value() for secret in account.secrets)
+    for secret in secrets:  # a secret of the wrong form is found at the start, not at the first webhook
+        signatures.sign(secret, "check", datetime.now(UTC), b"")
     return GenericChannel(options, secrets, timeout_s=timeout_s)
 
 
