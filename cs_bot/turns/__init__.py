@@ -3,7 +3,7 @@
 from cs_bot.turns.arrival import arrive, picture_settled
 from cs_bot.turns.holding import hold, send_back
 from cs_bot.turns.people import release, revoke, take_over
-from cs_bot.turns.work import Finished, Work, claim, fail, finish, renew, seconds_until_due, sweep
+from cs_bot.turns.work import Finished, Work, claim, fail, finish, renew, seconds_until_due, stored, sweep
 
 __all__ = [
     "Finished",
@@ -19,6 +19,7 @@ __all__ = [
     "revoke",
     "seconds_until_due",
     "send_back",
+    "stored",
     "sweep",
     "take_over",
 ]

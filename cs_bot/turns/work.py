@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from cs_bot.errors import LeaseLost
+from cs_bot.errors import LeaseLost, NotFound
 from cs_bot.records import (
     Action,
     Decision,
@@ -95,11 +95,11 @@ def _claim_one(
     return load(tx, row, working["id"], fence=fence, policy=policy)
 
 
-def load(tx: Transaction, row: Row, turn_id: int, *, fence: int, policy: Policy) -> Turn:
-    """The turn with its open messages, customers and history. `row` is the conversation's."""
+def load(tx: Transaction, row: Row, turn_id: int, *, fence: int, policy: Policy, ended: bool = False) -> Turn:
+    """The turn with its open messages (`ended`: all of them), customers and history. `row` is the conversation's."""
     turn = turns.get(tx, turn_id)
     assert turn is not None
-    found = [m for m in messages.rows_of(tx, messages.of_turn(turn_id)) if m["end"] is None]
+    found = [m for m in messages.rows_of(tx, messages.of_turn(turn_id)) if ended or m["end"] is None]
     uses = pictures.of_messages(tx, [m["id"] for m in found])
     return Turn(
         turn_id=turn_id,
@@ -279,6 +279,16 @@ def sweep(database: Database, *, settings: Settings) -> int:
             messages.assign_turn(tx, row["id"], turn["id"])
             _give_up(tx, row, turn["id"], Reason.LATE, settings)
     return len(late)
+
+
+def stored(database: Database, turn_id: int, *, policy: Policy) -> Turn:
+    """A turn of the past with all its messages, for replay; raises NotFound."""
+    with database.read() as tx:
+        turn = turns.get(tx, turn_id)
+        if turn is None:
+            raise NotFound(f"there is no turn {turn_id}")
+        row = conversations.get(tx, turn["conversation_id"])
+        return load(tx, row, turn_id, fence=row["fence"], policy=policy, ended=True)
 
 
 def seconds_until_due(database: Database) -> float | None:

@@ -17,7 +17,8 @@ def is_search_table(name: str | None, kind: str) -> bool:
 def test_migrations_agree_with_the_tables(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "include_name": lambda name, kind, _: not is_search_table(name, kind)}
+            connection,
+            opts={"compare_type": True, "include_name": lambda name, kind, _: not is_search_table(name, kind)},
         )
         assert compare_metadata(context, metadata) == []
 

