@@ -120,12 +120,12 @@ class DemoOrder(Record):
     shipping: Decimal
     discount: Decimal
     ordered_at: datetime
-    paid_at: datetime | None
-    shipped_at: datetime | None
-    delivered_at: datetime | None
-    ship_in_h: int | None
-    carrier: str | None
-    tracking_no: str | None
+    paid_at: datetime | None = None
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+    ship_in_h: int | None = None
+    carrier: str | None = None
+    tracking_no: str | None = None
     place: str
 
     @property

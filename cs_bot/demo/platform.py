@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -99,21 +98,28 @@ class ShopPlatform:
         delivery_id: str | None = None,
         forged: bool = False,
         attempts: int = 1,
+        copies: int = 1,
     ) -> int:
         """Post one signed event; the last HTTP status, 0 when the receiver could not be reached.
 
-        Equal `delivery_id`s are retries of one delivery. With `attempts` > 1 it is posted again after 0.5, 1, 2 ...
-        (at most 8) seconds while it is not accepted for a reason that may pass, as a real platform does.
+        Equal `delivery_id`s are retries of one delivery; `copies` > 1 posts the very same delivery again. With
+        `attempts` > 1 it is posted again after 0.5, 1, 2 ... (at most 8) seconds while it is not accepted for a reason
+        that may pass, as a real platform does.
         """
         now = datetime.now(UTC)
         body = json.dumps({"type": kind, "timestamp": now.isoformat(), "data": data}, ensure_ascii=False)
         if kind == "message.created" and not forged:
             self.book.say(data, now)
-        return self.post_raw(body.encode(), delivery_id=delivery_id, forged=forged, attempts=attempts)
+        delivery_id = delivery_id or new_delivery_id()
+        statuses = [
+            self.post_raw(body.encode(), delivery_id=delivery_id, forged=forged, attempts=attempts)
+            for _ in range(copies)
+        ]
+        return statuses[-1]
 
     def post_raw(self, body: bytes, *, delivery_id: str | None = None, forged: bool = False, attempts: int = 1) -> int:
         """Post any bytes, signed (or with a signature that is wrong)."""
-        delivery_id = delivery_id or f"evt_{uuid.uuid4().hex}"
+        delivery_id = delivery_id or new_delivery_id()
         status = 0
         for attempt in range(attempts):
             if attempt:
@@ -154,6 +160,11 @@ class ShopPlatform:
             self.forged += 1
             raise BadSignature from None
         return given["webhook-id"]
+
+
+def new_delivery_id() -> str:
+    """The id of one delivery, equal on its retries."""
+    return f"evt_{uuid.uuid4().hex}"
 
 
 class _Server(ThreadingHTTPServer):
@@ -259,13 +270,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("retry-after", "1")
         self.end_headers()
         self.wfile.write(body)
-
-
-def wait_until(check: Callable[[], bool], timeout_s: float, *, every_s: float = 0.05) -> bool:
-    """Poll until `check` is true; False when the time is up."""
-    end = time.monotonic() + timeout_s
-    while not check():
-        if time.monotonic() >= end:
-            return False
-        time.sleep(every_s)
-    return True
