@@ -5,7 +5,7 @@ from datetime import datetime
 
 from cs_bot import __version__
 from cs_bot.answer.templates import LANGUAGES, Phrases, phrases
-from cs_bot.answer.values import MAX_ANSWER, MAX_NAME, ShopWords, is_late, order_values
+from cs_bot.answer.values import MAX_ANSWER, MAX_NAME, ShopWords, contradicts_itself, is_late, order_values
 from cs_bot.claims import Claim, clean_value, fill, find_claims, is_traditional, slot_names, words_outside
 from cs_bot.errors import DraftRefused
 from cs_bot.records import Draft, Facts, FaqHit, Kind, Reading, Reason, Route
@@ -33,17 +33,21 @@ def draft(reading: Reading, facts: Facts, *, shop: ShopWords, now: datetime) -> 
     """A reply to a turn, whether or not it may be sent: the gate decides that.
 
     An order is stated only when the facts hold it as the customer's own and nothing speaks against it; a foreign and
-    an unknown number get the same words. Where nothing can be stated, the draft says that it is being looked into.
-    None when there are no templates for the customer's language. Raises DraftRefused when a record's value can't
-    stand in a reply (empty, too long).
+    an unknown number get the same words. Where nothing can be stated (also when a record contradicts itself or one of
+    its values is empty or too long to be true), the draft says that it is being looked into. None when there are no
+    templates for the customer's language. Raises DraftRefused for a template that states something by itself.
     """
     language = reply_language(reading, shop)
     if language not in LANGUAGES:
         return None
     words = phrases(language)
     choice = _choose(reading, facts, shop, now, language)
+    try:
+        values = _values(choice, facts, shop, words, now)
+    except DraftRefused:  # the record's fault, not the turn's: a person sees the record beside the draft
+        choice = _Choice("checking")
+        values = _values(choice, facts, shop, words, now)
     template = words.templates[choice.template_id] + ("\n{shop.sign_off}" if shop.sign_off.strip() else "")
-    values = _values(choice, facts, shop, words, now)
     slots = {name: values[name] for name in slot_names(template) if name in values}
     made = Draft(
         template_id=choice.template_id,
@@ -89,6 +93,8 @@ def _choose(reading: Reading, facts: Facts, shop: ShopWords, now: datetime, lang
     refusal = _refusal(reasons)
     if refusal:
         return _Choice(refusal)
+    if facts.order is not None and contradicts_itself(facts.order):
+        return _Choice("checking")
     if facts.order is not None and facts.owned_by is not None:
         return _about_order(reading, facts, shop, now, language)
     return _without_order(reading, facts, reasons, language)
@@ -149,7 +155,8 @@ def _values(choice: _Choice, facts: Facts, shop: ShopWords, words: Phrases, now:
         known = order_values(facts.order, shop, words, now)
         status = facts.order.status.value
         values |= known
-        values |= {f"order.{name}": words.sentence(name, status, known) for name in ("status", "arrival", "tracking")}
-        if choice.template_id == "late":
-            values["order.late"] = words.sentence("late", status, known)
+        # A late order's promise lies in the past: every template then says so.
+        late = is_late(facts.order, shop, now)
+        for name in ("status", "arrival", "tracking", *(["late"] if late else [])):
+            values[f"order.{name}"] = words.sentence("late" if late else name, status, known)
     return values

@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from cs_bot.answer.templates import Phrases
 from cs_bot.claims import clean_value
 from cs_bot.records import Order, OrderStatus, Record
+from cs_bot.settings import ShopSettings
 
 MAX_ID = 64
 MAX_NAME = 80
@@ -19,11 +20,21 @@ _NO_CENTS = frozenset({"JPY", "KRW", "VND", "CLP", "IDR"})
 class ShopWords(Record):
     """What the shop calls itself and promises. `timezone` is an IANA name, `sign_off` a last line or empty."""
 
-    name: str
-    ship_within_hours: float = 48.0
+    name: str = Field(min_length=1, max_length=MAX_NAME)
+    ship_within_hours: float = Field(default=48.0, gt=0)
     timezone: str = "Asia/Shanghai"
     language: str = "zh"
-    sign_off: str = ""
+    sign_off: str = Field(default="", max_length=MAX_NAME)
+
+    @classmethod
+    def of(cls, shop: ShopSettings) -> "ShopWords":
+        """From the settings."""
+        return cls(
+            name=shop.name,
+            ship_within_hours=shop.ship_within_hours,
+            timezone=shop.timezone,
+            language=shop.language,
+        )
 
     @field_validator("timezone")
     @classmethod
@@ -37,9 +48,15 @@ def ship_by(order: Order, shop: ShopWords) -> datetime:
     return order.ship_by or (order.paid_at or order.ordered_at) + timedelta(hours=shop.ship_within_hours)
 
 
+def contradicts_itself(order: Order) -> bool:
+    """Whether the record says two things at once: not shipped by its status, shipped by its times."""
+    waiting = order.status in (OrderStatus.PENDING_PAYMENT, OrderStatus.PAID)
+    return waiting and (order.shipped_at is not None or order.delivered_at is not None)
+
+
 def is_late(order: Order, shop: ShopWords, now: datetime) -> bool:
     """Whether it is paid, not shipped, and past the time by which it should have left."""
-    return order.status is OrderStatus.PAID and order.shipped_at is None and _utc(ship_by(order, shop)) < _utc(now)
+    return order.status is OrderStatus.PAID and _utc(ship_by(order, shop)) < _utc(now)
 
 
 def order_values(order: Order, shop: ShopWords, phrases: Phrases, now: datetime) -> dict[str, str]:

@@ -51,11 +51,6 @@ def without_order_ids(text: str) -> str:
     return source
 
 
-def order_key(order_id: str) -> str:
-    """The spelling in which two writings of an order number are compared: upper case letters and digits only."""
-    return "".join(char for char in fold(order_id).text.upper() if char.isalnum())
-
-
 def _find(text: str) -> list[tuple[str, tuple[int, int]]]:
     folded = fold(text)
     masked = _NOT_ORDERS.sub(lambda match: "\x00" * len(match.group()), folded.text)

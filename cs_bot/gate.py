@@ -1,0 +1,277 @@
+"""6  pure: turn state + Reading + Facts + Draft + policy + now -> Decision with reasons (no I/O)."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from cs_bot.claims import fill, find_claims, languages_with_lexicon, words_outside
+from cs_bot.errors import DraftRefused
+from cs_bot.knowledge.orders import order_lookup_id
+from cs_bot.records import (
+    Action,
+    Decision,
+    Draft,
+    Facts,
+    FieldState,
+    Kind,
+    Look,
+    Message,
+    Mode,
+    Owner,
+    PictureState,
+    Policy,
+    Reading,
+    Reason,
+    Route,
+    Turn,
+    ordered,
+)
+
+ANSWERED_KINDS = frozenset({Kind.ORDER, Kind.TEXT})
+# What a proven order may be told without a person; a wish (refund, cancel, change ...) never is.
+PROOF_INTENTS = frozenset({"order_status", "ship_when", "arrive_when", "order_amount", "order_number", "tracking"})
+WISHES = frozenset({"refund", "cancel", "change", "address", "complaint"})
+UNTOLD_WORDS = 2  # so few words whose language can't be told ("ok", "pls") don't make a language unsupported
+
+_STRICTEST_FIRST = (Mode.OFF, Mode.SHADOW, Mode.ASSIST, Mode.AUTO)
+_MODE_REASONS = {
+    Mode.OFF: Reason.MODE_OFF,
+    Mode.SHADOW: Reason.MODE_SHADOW,
+    Mode.ASSIST: Reason.MODE_ASSIST,
+}
+
+
+def decide(
+    turn: Turn, reading: Reading, facts: Facts, draft: Draft | None, *, policy: Policy, now: datetime
+) -> Decision:
+    """Whether the draft may go out by itself, with every reason against it, the weightiest first.
+
+    SEND needs no reason against, mode `auto` for every kind in the turn, and the turn's place within the policy's
+    share; its only reason is PROVEN. Everything else is a REVIEW.
+    """
+    route = draft.route if draft is not None else Route.ADVICE
+    against = {
+        *_of_conversation(turn, policy),
+        *_of_messages(turn.messages, policy, now),
+        *_of_pictures(turn, reading, policy),
+        *_of_reading(reading, facts),
+        *_of_draft(reading, facts, draft),
+        *(_of_proof(turn, reading, facts, policy, now) if route is Route.PROOF else ()),
+    }
+    mode = _mode(turn, reading, route, policy)
+    if mode is not Mode.AUTO:
+        against.add(_MODE_REASONS[mode])
+    reasons = ordered(against) or (Reason.PROVEN,)
+    return Decision(
+        action=Action.REVIEW if against else Action.SEND,
+        mode=mode,
+        kind=reading.kind,
+        route=route,
+        reasons=reasons,
+        suggestion=suggestion(reading, reasons),
+        policy_version=policy.version,
+    )
+
+
+def mode_for(policy: Policy, kind: Kind, route: Route) -> Mode:
+    """What the policy allows for one kind and route; `assist` when it does not say.
+
+    The most exact entry wins; where "kind/*" and "*/route" both fit, the stricter one.
+    """
+    exact = policy.modes.get(f"{kind.value}/{route.value}")
+    if exact is not None:
+        return exact
+    half = [policy.modes[key] for key in (f"{kind.value}/*", f"*/{route.value}") if key in policy.modes]
+    return _strictest(half) if half else policy.modes.get("*/*", Mode.ASSIST)
+
+
+def in_share(turn_id: int, share: float) -> bool:
+    """Whether a turn is among the part that `auto` really sends; a larger share keeps those of a smaller one."""
+    digest = hashlib.sha256(f"turn:{turn_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def suggestion(reading: Reading, reasons: tuple[Reason, ...]) -> str:
+    """One sentence for the agent: what it probably is, and what to look at first."""
+    first = _HINTS.get(reasons[0], "")
+    return f"{_SUBJECTS[reading.kind]}{': ' if first else ''}{first}"
+
+
+def _of_conversation(turn: Turn, policy: Policy) -> Iterator[Reason]:
+    if turn.owner is not Owner.BOT:
+        yield Reason.TAKEN_OVER
+    if turn.origin == "redraft":
+        yield Reason.REVIEW_OPEN
+    elif turn.origin != "customer":
+        yield Reason.MODE_SHADOW
+    if turn.recent_bot_replies >= policy.loop_max:
+        yield Reason.LOOP_GUARD
+    authors = {message.customer_id for message in turn.messages}
+    if len(turn.customers) != 1 or not authors <= {customer.customer_id for customer in turn.customers}:
+        yield Reason.MIXED_CUSTOMERS
+
+
+def _of_messages(messages: tuple[Message, ...], policy: Policy, now: datetime) -> Iterator[Reason]:
+    if not any(message.text.strip() or message.pictures for message in messages):
+        yield Reason.EMPTY
+    if any(message.revoked for message in messages):
+        yield Reason.REVOKED
+    oldest, newest = now - timedelta(seconds=policy.stale_after_s), now + timedelta(seconds=policy.early_by_s)
+    if any(min(m.sent_at, m.received_at) < oldest or m.sent_at > newest for m in messages):
+        yield Reason.STALE
+
+
+def _of_pictures(turn: Turn, reading: Reading, policy: Policy) -> Iterator[Reason]:
+    if len(turn.pictures) > policy.max_pictures:
+        yield Reason.TOO_MANY_PICTURES
+    seen = {look.picture_sha256 for look in reading.looks}
+    for picture in turn.pictures:
+        if picture.failure is not None:
+            yield picture.failure
+        elif picture.state is PictureState.FAILED:
+            yield Reason.PICTURE_UNREADABLE
+        elif picture.state is not PictureState.READY:
+            yield Reason.PICTURE_UNREACHABLE
+        elif picture.sha256 not in seen and len(turn.pictures) <= policy.max_pictures:
+            yield Reason.PICTURE_UNREADABLE
+    notes = {note for look in reading.looks for note in look.notes}
+    if "list" in notes:
+        yield Reason.ORDER_LIST
+    if any(note.startswith("language:") for note in notes):
+        yield Reason.PICTURE_LANGUAGE
+
+
+def _of_reading(reading: Reading, facts: Facts) -> Iterator[Reason]:
+    yield from (reason for reason in (*reading.reasons, *facts.reasons) if reason is not Reason.PROVEN)
+    if not _kinds(reading) <= ANSWERED_KINDS:
+        yield Reason.KIND_NOT_ANSWERED
+    unknown = reading.language == "und" and len(reading.question.split()) > UNTOLD_WORDS
+    if unknown or reading.language not in (*languages_with_lexicon, "und"):
+        yield Reason.LANGUAGE_UNSUPPORTED
+
+
+def _of_draft(reading: Reading, facts: Facts, draft: Draft | None) -> Iterator[Reason]:
+    if draft is None:
+        yield Reason.NO_ANSWER
+        return
+    language = draft.language.split("-")[0]
+    if language not in languages_with_lexicon or reading.language not in (language, "und"):
+        yield Reason.LANGUAGE_UNSUPPORTED
+    if draft.fingerprint != facts.fingerprint:
+        yield Reason.FACTS_CHANGED
+    if not _states_only_slots(draft):
+        yield Reason.UNSTATED_CLAIM
+    if reading.intent in WISHES and draft.route is not Route.FAQ:
+        yield Reason.NO_ANSWER
+    if draft.route is Route.FAQ and not facts.faq:
+        yield Reason.NO_ANSWER
+
+
+def _states_only_slots(draft: Draft) -> bool:
+    try:
+        whole = fill(draft.template, draft.slots) == draft.text
+        return whole and not find_claims(words_outside(draft.template), draft.language)
+    except DraftRefused:
+        return False
+
+
+def _of_proof(turn: Turn, reading: Reading, facts: Facts, policy: Policy, now: datetime) -> Iterator[Reason]:
+    """What is missing to the proof: the record, whose it is, its age, the number as read, the second field."""
+    if reading.intent not in PROOF_INTENTS:
+        yield Reason.NO_ANSWER
+    order = facts.order
+    if order is None:
+        yield Reason.UNKNOWN_ORDER
+        return
+    if facts.owned_by is None or any(facts.customer_id != customer.customer_id for customer in turn.customers):
+        yield Reason.FOREIGN_ORDER
+    if now - order.synced_at > timedelta(seconds=policy.order_max_age_s):
+        yield Reason.ORDER_RECORD_TOO_OLD
+    if facts.second_field not in ("amount", "time"):
+        yield Reason.NO_SECOND_FIELD
+    yield from _of_number(reading, order_lookup_id(order.order_id))
+
+
+def _of_number(reading: Reading, wanted: str) -> Iterator[Reason]:
+    """The number must be `read` from an order screen; no screen and no word may name another one."""
+    screens = [look for look in reading.looks if _number_state(look) is not None]
+    states = {_number_state(look) for look in screens}
+    if not screens:
+        yield Reason.NO_SECOND_FIELD
+    elif FieldState.CONFIRM in states:
+        yield Reason.NUMBER_UNSURE
+    elif FieldState.READ not in states:
+        yield Reason.NUMBER_UNREADABLE
+    read = [look.fields["order_id"].value or "" for look in screens if _number_state(look) is FieldState.READ]
+    if any(order_lookup_id(number) != wanted for number in (*read, *reading.typed_order_ids)):
+        yield Reason.SEVERAL_ORDERS
+
+
+def _number_state(look: Look) -> FieldState | None:
+    """The state of the order number on an order screen, None for another picture."""
+    field = look.fields.get("order_id")
+    if field is None:
+        return FieldState.UNREADABLE if look.kind is Kind.ORDER else None
+    return field.state
+
+
+def _kinds(reading: Reading) -> set[Kind]:
+    return {reading.kind, *(look.kind for look in reading.looks)}
+
+
+def _mode(turn: Turn, reading: Reading, route: Route, policy: Policy) -> Mode:
+    mode = _strictest(mode_for(policy, kind, route) for kind in _kinds(reading))
+    if mode is Mode.AUTO and not in_share(turn.turn_id, policy.share):
+        return Mode.ASSIST
+    return mode
+
+
+def _strictest(modes: Iterable[Mode]) -> Mode:
+    return min(modes, key=_STRICTEST_FIRST.index)
+
+
+_SUBJECTS = {
+    Kind.PRODUCT: "probably a question about a product",
+    Kind.COMPARISON: "probably a comparison of products",
+    Kind.ORDER: "probably an order question",
+    Kind.SCENE: "probably asks for advice on a photo",
+    Kind.OTHER: "a picture of no known kind",
+    Kind.TEXT: "a question in words",
+}
+
+_HINTS = {
+    Reason.REVOKED: "the customer took a message back",
+    Reason.TAKEN_OVER: "a person has taken over",
+    Reason.REVIEW_OPEN: "a new draft was asked for",
+    Reason.ASKED_FOR_PERSON: "the customer asks for a person",
+    Reason.UPSET: "the customer is upset",
+    Reason.MIXED_CUSTOMERS: "the messages are not of exactly one customer",
+    Reason.FOREIGN_ORDER: "the order belongs to somebody else, disclose nothing",
+    Reason.UNKNOWN_ORDER: "no such order in the records",
+    Reason.ORDER_RECORD_TOO_OLD: "the order's record is too old, look it up in the shop",
+    Reason.SECOND_FIELD_DISAGREES: "amount or time on the picture differ from the record",
+    Reason.NO_SECOND_FIELD: "only the number matches, check that it is really theirs",
+    Reason.SEVERAL_ORDERS: "more than one order is meant",
+    Reason.ORDER_LIST: "a list of orders, ask which one",
+    Reason.NUMBER_UNSURE: "the number was read but not surely, compare it with the picture",
+    Reason.NUMBER_UNREADABLE: "the number can't be read from the picture",
+    Reason.NO_ORDER_NUMBER: "no order number was given",
+    Reason.STALE: "the message is old, check that it still matters",
+    Reason.LOOP_GUARD: "the bot has answered often here",
+    Reason.FACTS_CHANGED: "the records changed after the draft was written",
+    Reason.PICTURE_REFUSED: "a picture was refused",
+    Reason.PICTURE_UNREACHABLE: "a picture could not be fetched",
+    Reason.PICTURE_UNREADABLE: "a picture can't be read",
+    Reason.PICTURE_LANGUAGE: "the picture is in a language that can't be read here",
+    Reason.TOO_MANY_PICTURES: "more pictures than are looked at",
+    Reason.SEVERAL_QUESTIONS: "more than one question",
+    Reason.UNSTATED_CLAIM: "the draft states something that no record says",
+    Reason.LANGUAGE_UNSUPPORTED: "a language without word list",
+    Reason.KIND_NOT_ANSWERED: "not answered automatically",
+    Reason.NO_ANSWER: "the draft does not decide what is asked",
+    Reason.MODE_OFF: "switched off for this kind",
+    Reason.MODE_SHADOW: "only watched for now",
+    Reason.MODE_ASSIST: "the draft waits for approval",
+    Reason.EMPTY: "nothing was said or shown",
+    Reason.PROVEN: "proven by the record",
+}
