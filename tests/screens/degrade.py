@@ -95,19 +95,29 @@ def crop_part(picture: Picture, rng: random.Random) -> Picture:
     return cropped
 
 
-def cut_number(picture: Picture, rng: random.Random) -> Picture:
-    """The picture's edge runs through the order number."""
+def _cuts(picture: Picture, rng: random.Random) -> dict[str, tuple[int, int, int, int]]:
+    """Per side the box that is left when the picture's edge runs through the order number."""
     width, height = picture.image.size
     chars = picture.layout.mains("order_id")[0].chars
-    side = rng.choices(("right", "left", "bottom", "top"), (45, 20, 20, 15))[0]
     left, right = chars[0][0], chars[-1][2]
     top, bottom = chars[0][1], chars[0][3]
-    if side == "right":
-        return crop(picture, (0, 0, round(left + rng.uniform(0.3, 0.85) * (right - left)), height))
-    if side == "left":
-        return crop(picture, (round(left + rng.uniform(0.12, 0.5) * (right - left)), 0, width, height))
     middle = round(top + rng.uniform(0.45, 0.58) * (bottom - top))
-    return crop(picture, (0, 0, width, middle) if side == "bottom" else (0, middle, width, height))
+    return {
+        "right": (0, 0, round(left + rng.uniform(0.3, 0.85) * (right - left)), height),
+        "left": (round(left + rng.uniform(0.12, 0.5) * (right - left)), 0, width, height),
+        "bottom": (0, 0, width, middle),
+        "top": (0, middle, width, height),
+    }
+
+
+def cut_number(picture: Picture, rng: random.Random) -> Picture:
+    """The picture's edge runs through the order number; two fifths of the page stay where a side allows it."""
+    width, height = picture.image.size
+    cuts = _cuts(picture, rng)
+    weights = {"right": 45, "left": 20, "bottom": 20, "top": 15}
+    area = {side: (box[2] - box[0]) * (box[3] - box[1]) / (width * height) for side, box in cuts.items()}
+    sides = [side for side in cuts if area[side] >= 0.4] or [max(cuts, key=area.__getitem__)]
+    return crop(picture, cuts[rng.choices(sides, [weights[side] for side in sides])[0]])
 
 
 def nest(picture: Picture, frame: Picture) -> Picture:

@@ -29,10 +29,10 @@ def span(count: int, place: Place, rng: random.Random) -> tuple[int, int]:
 
 def _region(chars: tuple[Box, ...], pad: float) -> Box:
     return (
-        min(c[0] for c in chars) - pad * 0.2,
+        min(c[0] for c in chars) - pad,
         min(c[1] for c in chars) + pad,
-        max(c[2] for c in chars) + pad * 0.2,
-        max(c[3] for c in chars) - pad * 0.5,
+        max(c[2] for c in chars) + pad,
+        max(c[3] for c in chars) - pad,
     )
 
 
@@ -54,7 +54,7 @@ def _mosaic(image: Image.Image, box: Box) -> None:
 
 def _marker(draw: ImageDraw.ImageDraw, box: Box, rng: random.Random) -> None:
     left, top, right, bottom = box
-    thick = round((bottom - top) * 1.25)
+    thick = round((bottom - top) * 1.05)
     middle = (top + bottom) / 2
     points = [(left + thick * 0.3, middle + rng.uniform(-2, 2)), (right - thick * 0.3, middle + rng.uniform(-2, 2))]
     colour = rng.choice(((214, 34, 40), (18, 18, 18), (250, 190, 0), (30, 96, 220)))
@@ -65,7 +65,7 @@ def _marker(draw: ImageDraw.ImageDraw, box: Box, rng: random.Random) -> None:
 
 def _stickers(draw: ImageDraw.ImageDraw, box: Box) -> None:
     left, top, right, bottom = box
-    size = (bottom - top) * 1.5
+    size = (bottom - top) * 1.25
     middle = (top + bottom) / 2
     count = max(1, round((right - left) / (size * 0.62)))
     for x in np.linspace(left + size * 0.32, right - size * 0.32, count) if count > 1 else [(left + right) / 2]:
@@ -94,7 +94,7 @@ def paint(picture: Picture, name: str, style: Style, place: Place, rng: random.R
         rng.setstate(state)  # the same characters everywhere
         start, end = span(len(mark.chars), place, rng)
         height = mark.chars[start][3] - mark.chars[start][1]
-        box = _region(mark.chars[start:end], height * 0.16)
+        box = _region(mark.chars[start:end], height * 0.04)
         if style == "page":
             draw.rectangle(box, fill=page_colour(image, _region(mark.chars, 0)))
         elif style == "black":

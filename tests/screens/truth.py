@@ -16,7 +16,7 @@ RANK: dict[str, int] = {"none": 0, "part": 1, "whole": 2}
 
 # A browser's character box is taller than the glyph: the share of it that surely holds no ink, and the share of it
 # that must be hidden before nothing can be read.
-WHOLE_INSET, NONE_INSET = 0.12, 0.3
+WHOLE_INSET, NONE_INSET = 0.08, 0.3
 
 
 @dataclass(frozen=True)
