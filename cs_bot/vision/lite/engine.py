@@ -135,12 +135,13 @@ def look_of(
     """The look of a picture that was scanned; `started` is a time.perf_counter()."""
     page, lines = scan.page, lines_of(scan.page)
     found = find(page, lines, formats)
-    weight = order_weight(lines, found)
-    kinds = kind_shares(scan.upright, lines, weight)
     notes = _notes(scan)
+    several = is_list(page, lines, found)
+    foreign = any(note.startswith("language") for note in notes)
+    kinds = kind_shares(scan.upright, lines, order_weight(lines, found, several=several, foreign=foreign))
     fields: dict[str, ReadField] = {}
     if kinds[Kind.ORDER] == max(kinds.values()):
-        if is_list(page, lines, found):
+        if several:
             notes.append("list")
         whole = tuple(note.partition(":")[0] for note in notes if note.startswith(("list", "language")))
         judged = judge(Evidence(scan.upright, page, read_line), lines, found, formats, whole)
@@ -184,8 +185,7 @@ def _notes(scan: Scan) -> list[str]:
         notes.append(f"turned:{scan.turned}")
     if scan.tiles > 1:
         notes.append(f"tiled:{scan.tiles}")
-    unread = sum(box.width > 1.5 * box.height for box in scan.unread)
-    if unread >= UNREAD_MIN and unread > UNREAD_SHARE * (unread + len(scan.page.boxes)):
+    if scan.unread >= UNREAD_MIN and scan.unread > UNREAD_SHARE * (scan.unread + len(scan.page.boxes)):
         notes.append("language:unknown")
     return notes
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from cs_bot.records import ORDER_FIELDS, FieldState, ReadField
 from cs_bot.vision.lite.boxes import Page, Rect
-from cs_bot.vision.lite.guards import Evidence, format_guard, number_guards, pixel_guards
+from cs_bot.vision.lite.guards import Evidence, format_guard, line_cut, number_guards, pixel_guards
 from cs_bot.vision.lite.kinds import Findings
 from cs_bot.vision.lite.lexicon import PLATFORM_WORDS
 from cs_bot.vision.lite.lines import Line, line_of
@@ -64,7 +64,7 @@ def _number(
     best = found.numbers[0]
     labelled = best.label is not None
     shape = format_guard(best.value, labelled, platforms, formats)
-    guards = [*whole, *shape, *number_guards(evidence, best.span, best.value)]
+    guards = [*whole, *shape, *number_guards(evidence, best.span)]
     if len(found.numbers) > 1:
         guards.append(CONFLICT)
     if not labelled and (shape or len(best.value) < 17):
@@ -76,7 +76,7 @@ def _time(evidence: Evidence, found: Findings, platforms: tuple[str, ...], whole
     if not found.times:
         return ReadField()
     best = found.times[0]
-    guards = [*whole, *pixel_guards(evidence, best.span, best.value)]
+    guards = [*whole, *pixel_guards(evidence, best.span), *line_cut(evidence, best.span)]
     day_first = best.extra == AMBIGUOUS and "shopee" in platforms
     if best.extra and not day_first:
         guards.append(best.extra)
@@ -92,7 +92,7 @@ def _money(
         return {"amount": ReadField(), "currency": ReadField()}
     best = found.totals[0]
     code, sure = currency_of(best.sign, lines)
-    guards = [*whole, *best.doubts, *pixel_guards(evidence, best.found.span, best.found.value)]
+    guards = [*whole, *best.doubts, *pixel_guards(evidence, best.found.span, even=False)]
     if len(found.totals) > 1:
         guards.append(CONFLICT)
     if lacks_decimals(best.found.value, code, lines):

@@ -15,7 +15,7 @@ from cs_bot.vision.lite.ocr import Pixels
 from cs_bot.vision.lite.pixels import at_border, covered, line_crop, solid_beside, stroke_free
 
 EDGE, SPLIT, PITCH, COVERED, REREAD, FORMAT = "edge", "split", "pitch", "covered", "reread", "format"
-WIDE_GAP = 1.5  # a gap between two digits this many times the usual one may hide a digit
+WIDE_GAP = 1.62  # a gap between two digits this many times the usual one may hide a digit
 WIDE_GAP_LETTERS = 1.95  # letters differ in width
 EDGE_PITCHES = 0.85  # a number that ends this near the picture's edge, in character pitches, may go on outside
 SHORT_OWN = re.compile(r"[A-Z]{0,5}-?\d{4,9}(?:-\d{1,3})?")  # numbers as a shop's own site gives them
@@ -32,18 +32,21 @@ class Evidence:
     read_line: Callable[[Pixels], str]
 
 
-def number_guards(evidence: Evidence, span: Span, value: str) -> tuple[str, ...]:
+def number_guards(evidence: Evidence, span: Span) -> tuple[str, ...]:
     """Guards of an order number, but for its format."""
     fired = []
     if len(span.parts) > 1 or more_digits(span):
         fired.append(SPLIT)
     if wide_gap(span):
         fired.append(PITCH)
-    return (*fired, *pixel_guards(evidence, span, value))
+    return (*fired, *pixel_guards(evidence, span))
 
 
-def pixel_guards(evidence: Evidence, span: Span, value: str) -> tuple[str, ...]:
-    """Guards of any value that consists of digits: at an edge, covered, or read otherwise at a second look."""
+def pixel_guards(evidence: Evidence, span: Span, *, even: bool = True) -> tuple[str, ...]:
+    """Guards of any value that consists of digits: at an edge, covered, or read otherwise at a second look.
+
+    `even` as in pixels.covered.
+    """
     fired = set()
     for box, first, last in span.parts:
         part = _part(span, box, first, last)
@@ -53,7 +56,7 @@ def pixel_guards(evidence: Evidence, span: Span, value: str) -> tuple[str, ...]:
             continue
         if at_border(evidence.picture, part):
             fired.add(EDGE)
-        if covered(evidence.picture, part) or solid_beside(
+        if covered(evidence.picture, part, even=even) or solid_beside(
             evidence.picture, part, _room(evidence.page, box, first, last)
         ):
             fired.add(COVERED)
@@ -77,6 +80,17 @@ def format_guard(value: str, labelled: bool, platforms: tuple[str, ...], formats
     digits = sum(sign.isdigit() for sign in value)
     own = labelled and digits in OWN_LENGTHS and digits not in NEAR_KNOWN and len(value) <= 32
     return () if own else (FORMAT,)
+
+
+def line_cut(evidence: Evidence, span: Span) -> tuple[str, ...]:
+    """EDGE when the line goes on to an edge behind the value: the rest of it (a time of day) may be cut."""
+    box, _, last = span.parts[-1]
+    end, first = len(box.text), max(0, min(last, len(box.text)) - 4)
+    if last == end:
+        return ()
+    tail = _part_from(span, box, first, end)
+    cut = _near_border(evidence.page, box, first, end) or (tail is not None and at_border(evidence.picture, tail))
+    return (EDGE,) if cut else ()
 
 
 def wide_gap(span: Span) -> bool:
@@ -106,6 +120,13 @@ def _part(span: Span, box: TextBox, first: int, last: int) -> Span:
     spots = span.line.spots
     start = next(at for at in range(span.start, span.end) if spots[at] == (box, first))
     return Span(span.line, start, start + last - first)
+
+
+def _part_from(span: Span, box: TextBox, first: int, last: int) -> Span | None:
+    """The characters of a box on the line of a span, None when they are not on it."""
+    spots = span.line.spots
+    at = next((at for at, spot in enumerate(spots) if spot == (box, first)), None)
+    return None if at is None else Span(span.line, at, at + last - first)
 
 
 def _near_border(page: Page, box: TextBox, first: int, last: int) -> bool:

@@ -9,9 +9,9 @@ import numpy as np
 
 from cs_bot.records import Kind
 from cs_bot.vision.lite.boxes import Page
-from cs_bot.vision.lite.lexicon import fold
+from cs_bot.vision.lite.lexicon import ORDER_ID_LABEL, ORDER_TIME_LABEL, fold
 from cs_bot.vision.lite.lines import Found, Line
-from cs_bot.vision.lite.money import Total
+from cs_bot.vision.lite.money import Total, amounts
 from cs_bot.vision.lite.ocr import Pixels
 from cs_bot.vision.lite.pixels import Grey
 from cs_bot.vision.lite.status import StatusFound, match_status
@@ -27,7 +27,7 @@ _ORDER_TITLE = _words(
     r"|detalles\s*del\s*pedido|purchase\s*details"
 )
 _ORDER_EXTRAS = _words(
-    r"支付方式|付款方式|配送方式|收货人|收货地址|收件人|付款时间|支付时间|发货时间|出货时间|商品总(?:价|额)|お届け先|お支払い?方法|配送先|小計|送料|shipping\s*address|payment\s*method|ship(?:ping)?\s*to"
+    r"支付方式|付款方式|配送方式|收货人|收货地址|收件人|付款时间|支付时间|发货时间|出货时间|商品总(?:价|额|金额)|お届け先|お支払い?方法|配送先|小計|送料|shipping\s*address|payment\s*method|ship(?:ping)?\s*to"
     r"|sub\s*-?total|billing\s*address|zahlungsart|lieferadresse|zwischensumme|dirección\s*de\s*envío|método\s*de\s*pago|subtotal"
 )
 _ORDER_ACTIONS = _words(
@@ -76,14 +76,21 @@ class Findings:
     statuses: tuple[StatusFound, ...]
 
 
-def order_weight(lines: Sequence[Line], found: Findings) -> float:
-    """How much speaks for an order page; ORDER_NEEDS is the balance point."""
+def order_weight(lines: Sequence[Line], found: Findings, *, several: bool, foreign: bool) -> float:
+    """How much speaks for an order page; ORDER_NEEDS is the balance point.
+
+    `several` says it looks like a list of orders, `foreign` that its words can't be read.
+    """
     texts = [line.text for line in lines]
+    if foreign:
+        return _foreign_weight(lines, texts)
     labelled = [one for one in found.numbers if one.label is not None]
-    weight = 3.0 if labelled else (2.2 if found.numbers else 0.0)
-    weight += 1.5 * bool(found.totals) + 1.5 * bool(found.times) + 0.7 * bool(found.statuses)
-    weight += 1.2 * _any(_ORDER_TITLE, texts)
+    weight = 3.0 if labelled else (2.2 if found.numbers else 1.5 * _any(ORDER_ID_LABEL, texts))
+    weight += 1.5 * bool(found.totals) + 0.6 * any(total.found.rank == 0 for total in found.totals)
+    weight += 1.5 if found.times else 0.8 * _any(ORDER_TIME_LABEL, texts)
+    weight += 0.7 * bool(found.statuses) + 1.2 * _any(_ORDER_TITLE, texts)
     weight += min(1.6, 0.5 * _count(_ORDER_EXTRAS, texts)) + min(1.0, 0.5 * _count(_ORDER_ACTIONS, texts))
+    weight += 2.0 * (several and bool(found.statuses))
     return weight - _against(texts, bool(labelled))
 
 
@@ -118,6 +125,13 @@ def seamed(picture: Pixels) -> bool:
     columns = np.linspace(0, width - 1, min(width, 240)).astype(int)
     small = picture[np.ix_(rows, columns)].astype(np.float32).mean(axis=2)
     return any(_seam(view) for view in (small, small.T))
+
+
+def _foreign_weight(lines: Sequence[Line], texts: Sequence[str]) -> float:
+    """Of a page whose words can't be read: a long number, a date and prices make an order likely."""
+    number = any(re.search(r"(?<!\d)\d[\d-]{7,}", text) for text in texts)
+    prices = sum(len(amounts(line)) > 0 for line in lines)
+    return 1.6 * number + 1.2 * any(has_time(text) for text in texts) + min(1.2, 0.6 * prices)
 
 
 def _without_order(picture: Pixels, texts: Sequence[str]) -> dict[Kind, float]:

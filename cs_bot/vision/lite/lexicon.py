@@ -37,7 +37,7 @@ ORDER_ID_LABEL = re.compile(
         r"(?:ご?注文|受注)\s*(?:番号|no\.?|id)",
         r"(?<![a-z])order\s*(?:number|num(?=[^a-z])|no(?![a-z])\.?|id(?![a-z])|nr\.?|reference|#)",
         r"(?<![a-z])order(?=\s*:?\s*#\s*\d)",
-        r"(?<![a-z])purchase\s*order\s*#",
+        r"(?:^|\s{2,})order(?=\s*:?\s*(?:$|\s{2}))",
         r"bestell(?:ung\s*(?:nr\.?|#)|\s*-?\s*nummer|\s*-?\s*nr\.?)",
         r"auftrags\s*-?\s*(?:nummer|nr\.?)",
         r"(?<![a-z])(?:n[uú]mero|n\.?\s*[º°o]\.?)\s*(?:de|del)?\s*pedido",
@@ -87,7 +87,7 @@ NOT_TOTAL_LABEL = re.compile(
     _any(
         r"商品\s*(?:的)?\s*(?:总|合计|小计|金额|の)|小\s*计|小計|税前|优惠|折扣|折抵|立减|节省|已省|运费总|运费合|送料|配送|手数料|退款|返金|返还|ポイント|税金|消费税|保费"
         r"|件数|积分|红包|补贴|内含",
-        r"sub\s*-?\s*total|before\s*tax|savings?|saved|discount|refund|shipping|handling|items?\s*total|(?<![a-z])tax(?:es)?(?![a-z])|merchandise|estimated\s*tax"
+        r"sub\s*-?\s*total|before|savings?|saved|discount|refund|shipping|handling|items?\s*total|(?<![a-z])tax(?:es)?(?![a-z])|merchandise|estimated\s*tax"
         r"|total\s*items|zwischensumme|rabatt|erstattung|versand|vor\s*steuern|parcial|descuento|env[ií]o|reembolso|articulos|artículos",
     )
 )
@@ -188,11 +188,11 @@ STATUS_WORDS: tuple[tuple[OrderStatus, str], ...] = (
     ),
     (
         _S.SHIPPED,
-        r"(?:partially\s*)?shipped|on\s*(?:its|the)\s*way|in\s*transit|out\s*for\s*delivery|to\s*receive|dispatched|(?:partially\s*)?fulfilled|arriving(?:\s|$)",
+        r"(?:partially\s*)?shipped|on\s*(?:its|the)\s*way|in\s*transit|out\s*for\s*delivery|to\s*receive|dispatched|(?:partially\s*)?fulfilled|arriving",
     ),
     (
         _S.SHIPPED,
-        r"versandt|versendet|verschickt|unterwegs|in\s*zustellung|wird\s*zugestellt|lieferung\s*(?:heute|morgen)|zustellung\s*(?:heute|morgen)|enviado|en\s*camino|en\s*reparto|llega\s",
+        r"versandt|versendet|verschickt|unterwegs|in\s*zustellung|wird\s*zugestellt|lieferung\s*(?:heute|morgen)|zustellung\s*(?:heute|morgen)|enviado|en\s*camino|en\s*reparto|llega",
     ),
     (_S.PAID, r"(?<![a-z])paid(?![a-z])|bezahlt|pagado"),
 )
@@ -203,7 +203,7 @@ STATUS_LABEL = re.compile(
 )
 NOT_STATUS = re.compile(
     _any(
-        r"申请|查看|提醒|催|联系|修改|删除|再次|立即|去|如何|预计|时间|方式|单号|金额|成功后|后可|之前|承诺|保证|内发货|极速|运费险|免运费|date|time|method|track|view|"
+        r"申请|查看|提醒|催|联系|修改|删除|再次|立即|去|如何|预计|时间|方式|单号|金额|成功后|后可|之前|承诺|保证|内发货|极速|运费险|免运费|date|time|method|total|amount|金额|合计|总额|track|view|"
         r"buy|write|request|how\s|estimated|guarantee|policy|within|expected|free|contact|手続|方法|確認する|予約|時間|日時|変更|stornieren|verfolgen|cancelar"
     )
 )

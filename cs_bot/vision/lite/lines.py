@@ -10,7 +10,7 @@ from cs_bot.vision.lite.lexicon import fold
 
 T = TypeVar("T")
 BELOW_MAX_ROWS = 2
-BELOW_MAX_HEIGHTS = 2.6  # how far under its label a value may start, in line heights
+BELOW_MAX_HEIGHTS = 2.1  # how far under its label a value may start, in line heights
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,10 @@ def beside(
                 yield named, value, False
                 continue
             under = _under(page, lines, at, named)
-            value = parse(under, 0, len(under.text)) if under else None
+            if under is None:
+                continue
+            halt = stop(under.text)
+            value = parse(under, 0, len(under.text) if halt is None else halt)
             if value is not None:
                 yield named, value, True
 

@@ -26,6 +26,7 @@ _AMOUNT = re.compile(
     rf"(?:\s*(?P<after>{_SIGN})(?![a-z]))?"
 )
 _ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_HARMLESS = re.compile(r"(?:paid|price|amount|due|charged|for this order|of order|cost|usd|eur|incl.*|inkl.*|iva.*)")
 _NO_DECIMALS = {"JPY", "TWD", "KRW", "VND", "IDR"}
 _HANT_WORDS = re.compile(r"蝦皮|購|訂單|運費|賣家|買家|貨|總|臺|灣")
 
@@ -53,7 +54,7 @@ def totals(page: Page, lines: Sequence[Line]) -> list[Total]:
     for rank, label in enumerate(TOTAL_LABELS):
         found: dict[str, Total] = {}
         for named, money, _ in beside(page, tuple(lines), label, _next_label, _parse):
-            if not _aside(named):
+            if not _aside(named, rank == len(TOTAL_LABELS) - 1):
                 found.setdefault(money.value, _total(money, named, rank))
         if found:
             return list(found.values())
@@ -129,12 +130,17 @@ def _total(money: Money, label: Span, rank: int) -> Total:
     return Total(Found(money.value, money.span, label, rank), money.sign, tuple(doubts))
 
 
-def _aside(label: Span) -> bool:
-    """Whether the label belongs to a part of the sum (商品合计, Subtotal, Total before tax) and not to the whole."""
+def _aside(label: Span, bare: bool) -> bool:
+    """Whether the label belongs to a part of the sum (商品合计, Subtotal, Total before tax) and not to the whole.
+
+    A `bare` label (Total, 合计) names the whole only when no word that we don't know goes with it.
+    """
     text = label.line.text
     before, after = text[max(0, label.start - 6) : label.start], text[label.end : label.end + 14]
     cut = re.split(r"\s{2,}|[:：;,，。\d]", before)[-1]
     tail = re.split(r"\s{2,}|[:：\d(]", after)[0]
+    if bare and re.search(r"[a-z]", tail) and not _HARMLESS.fullmatch(tail.strip()):
+        return True
     return bool(NOT_TOTAL_LABEL.search(cut + text[label.start : label.end] + tail))
 
 

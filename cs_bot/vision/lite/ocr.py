@@ -35,7 +35,7 @@ class Scan:
     page: Page
     turned: int
     tiles: int
-    unread: tuple[TextBox, ...] = ()  # lines that were found but make no sense
+    unread: int = 0  # lines that were found but could not be read: no script that the data knows
 
 
 class Ocr:
@@ -50,20 +50,25 @@ class Ocr:
         self.version: str = getattr(import_module("rapidocr._version"), "__version__", "unknown")
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
         self._reader: Any = package.RapidOCR(params=_settings(folder, threads))
+        self._blank = 0
+        self._steps = self._reader.run_ocr_steps
+        self._reader.run_ocr_steps = self._counted_steps  # it drops lines read as nothing; their number tells a lot
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
 
     def scan(self, picture: Pixels, alive: Callable[[], bool] = lambda: True) -> Scan:
         """Read a picture. `alive` is asked between native calls; when it says no, the rest is left unread."""
         boxes, tiles = self._read(picture, alive)
-        turned = 0
+        turned, blank = 0, self._blank
         if alive() and _suspect(boxes):
             turned = self._best_turn(picture, boxes, alive)
             if turned:
                 picture = turn(picture, turned)
                 boxes, tiles = self._read(picture, alive)
+                blank = self._blank
         height, width = picture.shape[:2]
         page = page_of(width, height, [box for box in boxes if box.score >= READABLE])
-        return Scan(picture, page, turned, tiles, tuple(box for box in boxes if box.score < READABLE))
+        poor = sum(box.score < READABLE and box.width > 1.5 * box.height for box in boxes)
+        return Scan(picture, page, turned, tiles, poor + blank)
 
     def line(self, crop: Pixels) -> str:
         """Read one line that was cut out before, without looking for lines in it."""
@@ -76,6 +81,7 @@ class Ocr:
         height, width = picture.shape[:2]
         spans = tiles_of(width, height)
         found: list[TextBox] = []
+        self._blank = 0
         for top, bottom in spans:
             if not alive():
                 break
@@ -90,6 +96,12 @@ class Ocr:
         if getattr(result, "boxes", None) is None or not result.txts:
             return []
         return _text_boxes(result)
+
+    def _counted_steps(self, *args: Any) -> Any:
+        found, turns, read, crops = self._steps(*args)
+        for crop, text in zip(crops, read.txts or (), strict=False):
+            self._blank += not text.strip() and crop.shape[1] > 1.5 * crop.shape[0]
+        return found, turns, read, crops
 
     def _best_turn(self, picture: Pixels, boxes: list[TextBox], alive: Callable[[], bool]) -> int:
         """The turn under which a thumbnail holds the most text; 0 unless clearly better than as it is."""

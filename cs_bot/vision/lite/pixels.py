@@ -12,14 +12,16 @@ from cs_bot.vision.lite.ocr import Pixels
 
 Grey = NDArray[np.float32]
 
-INK_MIN = 24.0  # a pixel this far from the background (0-255, largest channel) may be ink
+INK_MIN = 24.0  # a pixel this far from the ground (0-255, largest channel) may be ink
 INK_SHARE = 0.42  # ... and so may one this share of the line's full contrast away
 MARGIN = 2.6  # looked at on both sides of a number, in character pitches
-RUN_LONG = 2.1  # a level stroke through the middle longer than this many pitches crosses several characters
-TINT = 55.0  # ink of one character differs this much in colour from the others'
-FAINT = 0.62  # ... or has less than this share of their contrast
-GROUND = 20.0  # background behind one character differs this much from the others'
-SOFT = 0.5  # edges of one character are softer than this share of the others'
+RUN_LONG = ((13.0, 2.1), (0.0, 3.5))  # (least pitch in pixels, longest level stroke through the middle in pitches)
+JOINED = ((17.0, 2.3), (13.0, 3.2), (0.0, 6.0))  # (least pitch, widest connected ink): small characters blur together
+SOLID = 0.62  # columns filled from top to bottom over more pitches than this are no character
+FOREIGN, FOREIGN_MIXED = 22.0, 45.0  # ink this far off the colours between ground and characters is not theirs
+FAINT, BOLD = 0.76, 1.3  # contrast of one character as a share of the others'
+GROUND = 20.0  # the ground behind one character differs this much from the line's
+COLOURED = 60.0  # channels of a colour differ this much
 BORDER = 14.0  # the page changes colour this much at a container's edge
 
 
@@ -33,10 +35,11 @@ class Strip:
     pitch: float
 
 
-def cut_out(picture: Pixels, span: Span, above: float, aside: float) -> Strip | None:
+def cut_out(picture: Pixels, span: Span, above: float, aside: float, beside: float | None = None) -> Strip | None:
     """Cut the characters of a span out of its (single) box.
 
-    `above` line heights are added above and below, `aside` pitches left and right. None when it is impossible.
+    `above` line heights are added above and below, `aside` pitches left and right (`beside` where the box goes on).
+    None when it is impossible.
     """
     parts = span.parts
     if len(parts) != 1 or not parts[0][0].cuts:
@@ -48,7 +51,9 @@ def cut_out(picture: Pixels, span: Span, above: float, aside: float) -> Strip | 
     pitch = float(np.median(np.diff(centres)))
     if pitch <= 1:
         return None
-    left, right = centres[0] - aside * pitch, centres[-1] + aside * pitch
+    inner = aside if beside is None else beside
+    left = centres[0] - (inner if first else aside) * pitch
+    right = centres[-1] + (inner if last < len(box.text) else aside) * pitch
     pixels = _warp(picture, box, left, right, above)
     return Strip(pixels, tuple(c - left for c in centres), box.text[first:last], pitch)
 
@@ -76,23 +81,28 @@ def _warp(picture: Pixels, box: TextBox, left: float, right: float, above: float
     return np.asarray(band, dtype=np.float32)
 
 
-def line_crop(picture: Pixels, span: Span, aside: float = 0.75) -> Grey | None:
+def line_crop(picture: Pixels, span: Span) -> Grey | None:
     """The characters of a span alone, for a second reading."""
-    strip = cut_out(picture, span, 0.06, aside)
+    strip = cut_out(picture, span, 0.06, 0.75, 0.55)
     return None if strip is None else strip.pixels
 
 
-def covered(picture: Pixels, span: Span) -> str:
-    """What lies over or between the characters of a span: `crossed`, `solid`, `odd`; empty for nothing."""
+def covered(picture: Pixels, span: Span, *, even: bool = True) -> str:
+    """What lies over or between the characters of a span: `crossed`, `solid`, `odd`; empty for nothing.
+
+    `even` says that all characters have one size, as in a number, and not in a price with small decimals.
+    """
     strip = cut_out(picture, span, 0.0, 0.5)
     if strip is None:
         return "unknown"
     ink = _ink(strip.pixels)
-    if _crossed(ink, strip.pitch):
+    if _crossed(ink, strip.pitch) or _joined(ink, strip.pitch * (1.0 if even else 1.5)):
         return "crossed"
     if _solid(ink, strip.pitch):
         return "solid"
-    return "odd" if _odd_one(strip) else ""
+    if _foreign(strip) > (FOREIGN if even else FOREIGN_MIXED):
+        return "foreign"
+    return "odd" if even and _odd_one(strip) else ""
 
 
 def solid_beside(picture: Pixels, span: Span, room: tuple[float, float]) -> bool:
@@ -122,13 +132,28 @@ def at_border(picture: Pixels, span: Span) -> bool:
 
 
 def stroke_free(crop: Grey) -> Pixels:
-    """A grey view in which coloured strokes and watermarks fade: the channel farthest from them, its own white."""
-    ground = np.median(crop.reshape(-1, 3), axis=0)
-    light = ground.mean() > 110
-    view = crop.max(axis=2) if light else 255 - crop.min(axis=2)
-    low, high = np.percentile(view, 1), np.percentile(view, 70)
+    """A grey view in which coloured strokes and watermarks fade, with a white point of its own.
+
+    Grey characters are seen through the lightest channel (the darkest on a dark ground), coloured ones through the
+    channel in which they stand out most.
+    """
+    flat = crop.reshape(-1, 3)
+    ground = np.median(flat, axis=0)
+    ink = _ink_colour(flat, ground)
+    if np.ptp(ink) > COLOURED and np.ptp(ink - ground) > COLOURED:
+        view = crop[:, :, int(np.abs(ink - ground).argmax())]
+    else:
+        view = crop.max(axis=2) if ground.mean() > 110 else crop.min(axis=2)
+    if np.median(view) < 110:
+        view = 255 - view
+    low, high = float(np.percentile(view, 1)), float(np.percentile(view, 70))
     level = np.clip((view - low) / max(8.0, (high - low) * 0.86), 0, 1) * 255
     return np.repeat(level[..., None], 3, axis=2).astype(np.uint8)
+
+
+def _ink_colour(flat: Grey, ground: Grey) -> Grey:
+    far = np.abs(flat - ground).max(axis=1)
+    return np.asarray(flat[far >= np.percentile(far, 92)].mean(axis=0), dtype=np.float32)
 
 
 def _ink(pixels: Grey) -> NDArray[np.bool_]:
@@ -138,14 +163,8 @@ def _ink(pixels: Grey) -> NDArray[np.bool_]:
     return np.asarray(far > max(INK_MIN, INK_SHARE * full))
 
 
-def _slots(strip: Strip) -> list[Grey]:
-    """The pixels around each digit and capital letter."""
-    half = strip.pitch / 2
-    return [
-        strip.pixels[:, max(0, round(centre - half)) : max(round(centre - half) + 2, round(centre + half))]
-        for centre, sign in zip(strip.centres, strip.signs, strict=True)
-        if sign.isdigit() or (sign.isascii() and sign.isupper())
-    ]
+def _limit(table: tuple[tuple[float, float], ...], pitch: float) -> float:
+    return next(limit for least, limit in table if pitch >= least)
 
 
 def _crossed(ink: NDArray[np.bool_], pitch: float) -> bool:
@@ -155,7 +174,15 @@ def _crossed(ink: NDArray[np.bool_], pitch: float) -> bool:
         return False
     tall = rows[-1] - rows[0]
     core = ink[rows[0] + round(tall * 0.3) : rows[0] + round(tall * 0.75)]
-    return any(_longest(row) > RUN_LONG * pitch for row in core)
+    return any(_longest(row) > _limit(RUN_LONG, pitch) * pitch for row in core)
+
+
+def _joined(ink: NDArray[np.bool_], pitch: float) -> bool:
+    """Whether some stroke joins several characters to one shape."""
+    cv2 = import_module("cv2")
+    _, _, shapes, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=4)
+    widest = max(shapes[1:, cv2.CC_STAT_WIDTH], default=0)
+    return bool(widest > _limit(JOINED, pitch) * pitch)
 
 
 def _solid(ink: NDArray[np.bool_], pitch: float) -> bool:
@@ -164,7 +191,7 @@ def _solid(ink: NDArray[np.bool_], pitch: float) -> bool:
         return False
     tall = ink.shape[0]
     full = ink[round(tall * 0.22) : round(tall * 0.78)].mean(axis=0) > 0.92
-    return _longest(full) > 0.62 * pitch
+    return _longest(full) > SOLID * pitch
 
 
 def _longest(row: NDArray[np.bool_]) -> int:
@@ -172,32 +199,34 @@ def _longest(row: NDArray[np.bool_]) -> int:
     return int((edges[1::2] - edges[::2]).max()) if edges.size else 0
 
 
+def _foreign(strip: Strip) -> float:
+    """How far the ink strays from the colours between the ground and the characters (a stroke of another colour)."""
+    cv2 = import_module("cv2")
+    soft = cv2.blur(strip.pixels, (max(1, int(0.25 * strip.pitch)), 1))  # evens out the colour fringes of screen fonts
+    off = (soft - np.median(soft.reshape(-1, 3), axis=0)).reshape(-1, 3)
+    far = np.abs(off).max(axis=1)
+    strong = off[far > 0.5 * float(np.percentile(far, 97))]
+    if not len(strong):
+        return 0.0
+    axis = np.median(strong, axis=0)
+    axis = axis / max(1e-6, float(np.linalg.norm(axis)))
+    return float(np.percentile(np.linalg.norm(strong - np.outer(strong @ axis, axis), axis=1), 96))
+
+
 def _odd_one(strip: Strip) -> bool:
-    """Whether one character differs from the rest in tint, contrast, ground or sharpness."""
-    slots = _slots(strip)
-    if len(slots) < 3:
-        return False
+    """Whether one digit has less or more contrast than the rest, or another ground."""
     ground = np.median(strip.pixels.reshape(-1, 3), axis=0)
-    table = np.array([_measures(slot, ground) for slot in slots])
-    usual = np.median(table, axis=0)
-    tint = np.abs(table[:, :3] - usual[:3]).max(axis=1)
-    chroma = np.abs((table[:, :3] - table[:, :3].mean(axis=1, keepdims=True)) - (usual[:3] - usual[:3].mean())).max(
-        axis=1
-    )
-    faint = table[:, 3] < FAINT * usual[3]
-    grounds = table[:, 4] > usual[4] + GROUND
-    soft = table[:, 5] < SOFT * usual[5]
-    return bool((chroma > TINT).any() or (faint & (tint > 20)).any() or grounds.any() or (soft & faint).any())
-
-
-def _measures(slot: Grey, ground: NDArray[np.floating]) -> tuple[float, float, float, float, float, float]:
-    """Mean colour of the slot's ink (3), its contrast, how far its ground is from the line's, its sharpness."""
-    far = np.abs(slot - ground).max(axis=2)
-    strong = far >= np.percentile(far, 88)
-    colour = slot[strong].mean(axis=0)
-    weak = slot[far <= np.percentile(far, 35)].mean(axis=0)
-    sharp = float(np.percentile(np.abs(np.diff(slot.mean(axis=2), axis=1)), 95)) if slot.shape[1] > 1 else 0.0
-    return (
-        float(colour[0]), float(colour[1]), float(colour[2]),
-        float(np.percentile(far, 92)), float(np.abs(weak - ground).max()), sharp,
-    )  # fmt: skip
+    half = 0.6 * strip.pitch
+    contrasts, grounds = [], []
+    for centre, sign in zip(strip.centres, strip.signs, strict=True):
+        if sign.isdigit():
+            slot = strip.pixels[:, max(0, round(centre - half)) : round(centre + half) + 1]
+            far = np.abs(slot - ground).max(axis=2)
+            contrasts.append(float(np.percentile(far, 98)))
+            weak = slot[far <= np.percentile(far, 35)].mean(axis=0)
+            grounds.append(float(np.abs(weak - ground).max()))
+    if len(contrasts) < 3:
+        return False
+    usual = float(np.median(contrasts))
+    uneven = min(contrasts) < FAINT * usual or max(contrasts) > BOLD * usual
+    return uneven or max(grounds) > float(np.median(grounds)) + GROUND
