@@ -47,9 +47,8 @@ def owner_by(order: Order, customer: Customer) -> str | None:
     A platform's customer id means something on its own account only: the same id elsewhere is another person.
     """
     same_account = (order.channel, order.account) == (customer.channel, customer.account)
-    if same_account and order.customer_external_id is not None:
-        if order.customer_external_id == customer.external_id:
-            return "customer_id"
+    if same_account and order.customer_external_id == customer.external_id:
+        return "customer_id"
     email, phone = folded_email(order.email), folded_phone(order.phone)
     if email is not None and email in {folded_email(known) for known in customer.emails}:
         return "email"

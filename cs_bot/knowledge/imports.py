@@ -1,0 +1,203 @@
+"""Import of orders and FAQ entries: every row is checked first, then all are stored in one transaction or none."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import ValidationError
+
+from cs_bot.errors import ConfigError, ImportRefused
+from cs_bot.knowledge.cells import read_cells
+from cs_bot.knowledge.faq import search_column
+from cs_bot.knowledge.rows import Row, RowFile, open_rows
+from cs_bot.schemas import FaqIn, OrderIn, Shape
+from cs_bot.store.database import Database, Transaction
+from cs_bot.store.queries import faq, orders
+from cs_bot.store.queries.saved import Saved
+
+SHOWN = 50  # bad rows that are told in full; the rest is counted
+BATCH = 500  # rows a statement
+EVERY = 200  # rows between two calls of progress
+
+Progress = Callable[[int, int], None]
+Item = TypeVar("Item", bound=Shape)
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """How many rows did what; `ignored_columns` are those of a CSV that no schema knows."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    ignored_columns: tuple[str, ...] = ()
+
+
+def import_orders(
+    database: Database,
+    path: Path,
+    *,
+    channel: str,
+    account: str,
+    timezone: str | None = None,
+    progress: Progress | None = None,
+) -> ImportResult:
+    """Store the orders of a CSV or JSON Lines file (fields of schemas.OrderIn) under one account.
+
+    CSV: a header names the fields in any order, unknown columns are ignored and named in the result, empty cells are
+    missing values, times without a zone are local in `timezone` (None: refused), `lines` is a JSON list or
+    `sku:quantity:name; …`. An older updated_at than the stored one changes nothing and is counted as stale.
+    `progress(done, total)` counts rows. Raises ImportRefused, ConfigError (unknown timezone), StoreUnavailable.
+    """
+    return _import(
+        database,
+        path,
+        _Plan(OrderIn, lambda item: item.order_id, lambda tx, items: orders.save_many(tx, channel, account, items)),
+        timezone,
+        progress,
+    )
+
+
+def import_faq(
+    database: Database, path: Path, *, timezone: str | None = None, progress: Progress | None = None
+) -> ImportResult:
+    """Store the FAQ entries of a CSV or JSON Lines file (fields of schemas.FaqIn), like import_orders.
+
+    CSV: `variants` is a JSON list or wordings separated by `|`. A row without updated_at counts as written now, unless
+    it says what is stored.
+    """
+    plan = _Plan(
+        FaqIn,
+        lambda item: (item.faq_id, item.language),
+        lambda tx, items: faq.save_many(tx, [(item, search_column(item)) for item in items]),
+    )
+    return _import(database, path, plan, timezone, progress)
+
+
+@dataclass(frozen=True)
+class _Plan(Generic[Item]):
+    """What is special to one noun."""
+
+    shape: type[Item]
+    key: Callable[[Item], Hashable]
+    save: Callable[[Transaction, Sequence[Item]], list[Saved]]
+
+    @property
+    def key_name(self) -> str:
+        return "faq_id and language" if self.shape is FaqIn else "order_id"
+
+
+@dataclass
+class _Problems:
+    """Bad rows: the first ones in full, the rest as a number."""
+
+    shown: list[tuple[int, str]] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, line: int, problem: str) -> None:
+        if len(self.shown) < SHOWN:
+            self.shown.append((line, problem))
+        else:
+            self.more += 1
+
+
+class _Refused(Exception):
+    """A row is bad; the text says why, without the row's values."""
+
+
+def _import(
+    database: Database, path: Path, plan: _Plan[Item], timezone: str | None, progress: Progress | None
+) -> ImportResult:
+    fields = plan.shape.model_fields
+    required = {name for name, about in fields.items() if about.is_required()}
+    file = open_rows(path, known=set(fields), required=required)
+    zone = _zone(timezone)
+
+    def read(row: Row) -> Item:
+        return _item(row, plan.shape, file, zone)
+
+    total = _check(file, plan, read, progress)
+    counts: Counter[Saved] = Counter()
+    with database.write() as tx:
+        items = (_again(row, read) for row in file.rows())
+        for batch in _batches(items, BATCH):
+            counts.update(plan.save(tx, batch))
+            _tell(progress, (total + counts.total()) // 2, total)
+        if counts.total() != total:
+            raise ImportRefused([(1, "the file was changed while it was imported")])
+    _tell(progress, total, total)
+    return ImportResult(
+        created=counts[Saved.CREATED],
+        updated=counts[Saved.UPDATED],
+        unchanged=counts[Saved.UNCHANGED],
+        stale=counts[Saved.STALE],
+        ignored_columns=tuple(name for name in file.columns if name and name not in fields),
+    )
+
+
+def _check(file: RowFile, plan: _Plan[Item], read: Callable[[Row], Item], progress: Progress | None) -> int:
+    """Read every row once; how many there are. Raises ImportRefused with all that is wrong."""
+    problems = _Problems()
+    first_line: dict[Hashable, int] = {}
+    estimate, checked = file.estimate() if progress is not None else 0, 0
+    for row in file.rows():
+        checked += 1
+        try:
+            before = first_line.setdefault(plan.key(read(row)), row.line)
+            if before != row.line:
+                problems.add(row.line, f"{plan.key_name} stands on line {before} already")
+        except _Refused as problem:
+            problems.add(row.line, str(problem))
+        if checked % EVERY == 0:
+            _tell(progress, checked // 2, max(estimate, checked))
+    if problems.shown:
+        raise ImportRefused(problems.shown, more=problems.more)
+    return checked
+
+
+def _item(row: Row, shape: type[Item], file: RowFile, zone: ZoneInfo | None) -> Item:
+    if row.problem is not None:
+        raise _Refused(row.problem)
+    values, problems = read_cells(row.values, zone) if file.is_csv else (row.values, [])
+    try:
+        item = shape.model_validate(values)
+    except ValidationError as found:
+        named = {problem.split(":")[0] for problem in problems}
+        problems += [text for place, text in map(_told, found.errors(include_input=False)) if place not in named]
+    if problems:
+        raise _Refused("; ".join(problems))
+    return item
+
+
+def _told(error: Any) -> tuple[str, str]:
+    place = ".".join(map(str, error["loc"]))
+    return place, f"{place}: {error['msg']}"
+
+
+def _again(row: Row, read: Callable[[Row], Item]) -> Item:
+    try:
+        return read(row)
+    except _Refused:
+        raise ImportRefused([(row.line, "the file was changed while it was imported")]) from None
+
+
+def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def _tell(progress: Progress | None, done: int, total: int) -> None:
+    if progress is not None:
+        progress(done, total)
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    try:
+        return None if name is None else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(f"unknown time zone {name!r}") from None
