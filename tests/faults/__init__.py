@@ -1,0 +1,1 @@
+"""Faults: the promises of the ledger under crashes, zombies, lying platforms and people who act meanwhile."""
