@@ -58,7 +58,7 @@ ASSET_HEADERS = {"cache-control": "public, max-age=31536000, immutable"}  # thei
 _log = logging.getLogger(__name__)
 
 
-def create_app(services: "Services") -> FastAPI:
+def create_app(services: "Services", *, body_s: float = BODY_S) -> FastAPI:
     """The app over built services; the caller closes them. Opens nothing but HOME/secret.key."""
     app = FastAPI(title="cs-bot", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = services
@@ -71,7 +71,7 @@ def create_app(services: "Services") -> FastAPI:
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
-    app.add_middleware(BodyLimit, max_bytes=services.settings.web.max_body_bytes, seconds=BODY_S)
+    app.add_middleware(BodyLimit, max_bytes=services.settings.web.max_body_bytes, seconds=body_s)
     app.add_middleware(Boundary)  # added last = outermost
     return app
 

@@ -1,0 +1,74 @@
+"""A real web process of our own in a thread: the app over real services, uvicorn on loopback."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from cs_bot import bootstrap
+from cs_bot.settings import AccountSettings, Settings
+from cs_bot.store.database import Database
+from cs_bot.store.queries import agents
+from cs_bot.testing import SECRET
+from cs_bot.web import app as web_app
+from cs_bot.web.auth import new_token
+
+
+def settings_for(home: Path, **values: Any) -> Settings:
+    """Settings with one generic account named shop."""
+    account = AccountSettings(
+        channel="generic", name="shop", secrets=(SECRET,), options={"reply_url": "https://shop.invalid/reply"}
+    )
+    return Settings(home=home, accounts=(account,), **values)
+
+
+def services_on(database: Database, home: Path, **settings: Any) -> bootstrap.Services:
+    """Services over `database`, without Redis; `services.rung` lists the queues that were rung."""
+    rung: list[str] = []
+    services = bootstrap.build(settings_for(home, **settings), database=database, redis=None, ring=rung.append)
+    services.rung = rung  # type: ignore[attr-defined]
+    return services
+
+
+def add_agent(database: Database, name: str = "mei", role: str = "agent") -> tuple[int, str]:
+    """An agent: (id, token)."""
+    token, hashed = new_token()
+    with database.write() as tx:
+        return agents.add(tx, name=name, role=role, token_sha256=hashed), token
+
+
+@contextmanager
+def running(services: bootstrap.Services, **app: Any) -> Iterator[str]:
+    """The app behind a real server; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(
+            web_app.create_app(services, **app),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        end = time.monotonic() + 10
+        while not server.started and time.monotonic() < end:
+            time.sleep(0.01)
+        assert server.started
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def client(address: str, **values: Any) -> httpx.Client:
+    """A client without proxies or redirects."""
+    return httpx.Client(base_url=address, trust_env=False, timeout=10, **values)
