@@ -25,7 +25,7 @@ ASKED = {
         OrderStatus.SHIPPED: "Where is my order?",
         OrderStatus.DELIVERED: "Where is my package?",
         OrderStatus.COMPLETED: "What is the status of this order?",
-        OrderStatus.CANCELLED: "What happened to this order? What is its status?",
+        OrderStatus.CANCELLED: "Can you check the status of this order?",
         OrderStatus.REFUNDING: "Could you check the status of my order?",
         OrderStatus.REFUNDED: "What is the status of my order?",
     },
@@ -51,8 +51,9 @@ def build_scenarios(shop: DemoShop) -> tuple[Scenario, ...]:
 
 
 def facts_of(order: DemoOrder) -> tuple[str, ...]:
-    """What a reply about the order must state: its tracking number, else its number."""
-    return (order.tracking_no,) if order.tracking_no and order.status is OrderStatus.SHIPPED else (order.order_id,)
+    """What a reply about the order must state: its number, and the tracking number while it is on its way."""
+    on_its_way = order.tracking_no is not None and order.status is OrderStatus.SHIPPED
+    return (order.order_id, order.tracking_no) if on_its_way and order.tracking_no else (order.order_id,)
 
 
 def secrets_of(order: DemoOrder) -> tuple[str, ...]:
@@ -177,7 +178,7 @@ def _timing(shop: DemoShop) -> list[Scenario]:
                  (Say("m1", "你好"), Pause(0.4), Say("m2", "", ("pair-1.png",)), Pause(0.4), Say("m3", "这个到哪了？")),
                  (bot("m1"), bot("m2"), bot("m3", contains=facts_of(burst)))),
         Scenario("meanwhile", "a message while the turn is worked on", own.customer,
-                 (ask, Wait("m1", "claimed"), Say("m2", "快递单号是多少？")),
+                 (ask, Wait("m1", "claimed"), Say("m2", "快递单号是多少？", ("zh-shipped.png",))),
                  (bot("m1", contains=facts), Expect("m2", Outcome.BOT)), (1, 2), ("race",)),
         Scenario("duplicate", "the same delivery three times", own.customer,
                  (Say("m1", "这个到哪了？", ("zh-shipped.png",), again=2),), (bot("m1", contains=facts),)),
