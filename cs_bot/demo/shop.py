@@ -6,19 +6,17 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cs_bot.demo import draw
 from cs_bot.demo.orders import DemoOrder, make_orders
 from cs_bot.errors import ConfigError, NotFound
+from cs_bot.knowledge import imports
 from cs_bot.records import Record
-
-if TYPE_CHECKING:
-    from cs_bot.store.database import Database
+from cs_bot.store.database import Database
 
 DATA = Path(__file__).parent / "data"
 SEED = 7  # of the shop that is committed
@@ -88,14 +86,13 @@ def order_rows(shop: DemoShop, *, now: datetime) -> list[dict[str, Any]]:
 
 
 def load_demo_data(
-    database: "Database",
+    database: Database,
     shop: DemoShop | None = None,
     *,
     now: datetime | None = None,
     progress: Progress | None = None,
 ) -> DemoShop:
     """Import orders and FAQ through the product's own importers; the same shop may be loaded again and again."""
-    imports = import_module("cs_bot.knowledge.imports")
     shop = shop or load_shop()
     with tempfile.TemporaryDirectory(prefix="cs-bot-demo-") as folder:
         path = Path(folder) / ORDERS

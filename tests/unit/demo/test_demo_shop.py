@@ -10,11 +10,26 @@ import pytest
 from pydantic import ValidationError
 
 from cs_bot.demo import draw
-from cs_bot.demo.shop import DATA, FAQ, MANIFEST, ORDERS, DemoShop, load_shop, make_shop, order_rows
+from cs_bot.demo.shop import (
+    ACCOUNT,
+    CHANNEL,
+    DATA,
+    FAQ,
+    MANIFEST,
+    ORDERS,
+    DemoShop,
+    load_demo_data,
+    load_shop,
+    make_shop,
+    order_rows,
+)
 from cs_bot.errors import ConfigError, NotFound, PictureUnreadable
 from cs_bot.images import accept_picture
+from cs_bot.knowledge import faq
 from cs_bot.records import OrderStatus
 from cs_bot.schemas import FaqIn, OrderIn
+from cs_bot.store.database import Database
+from cs_bot.store.queries import orders
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -29,12 +44,12 @@ def rows(name: str) -> list[dict[str, object]]:
 
 
 def test_there_are_forty_orders_in_every_status_with_ids_of_their_own() -> None:
-    orders = [OrderIn.model_validate(row) for row in rows(ORDERS)]
-    assert len(orders) >= 40
-    assert {order.status for order in orders} == set(OrderStatus)
-    assert len({order.order_id for order in orders}) == len(orders)
-    assert all(order.customer_id or order.email for order in orders)
-    assert {order.currency for order in orders} == {"CNY", "USD", "JPY"}
+    records = [OrderIn.model_validate(row) for row in rows(ORDERS)]
+    assert len(records) >= 40
+    assert {order.status for order in records} == set(OrderStatus)
+    assert len({order.order_id for order in records}) == len(records)
+    assert all(order.customer_id or order.email for order in records)
+    assert {order.currency for order in records} == {"CNY", "USD", "JPY"}
 
 
 def test_an_order_was_updated_after_everything_that_happened_to_it() -> None:
@@ -133,3 +148,31 @@ def test_every_page_can_be_written_as_html_with_its_order_on_it(shop: DemoShop) 
             assert by_key[page.order].order_id in html
         for key in page.orders:
             assert by_key[key].order_id not in html
+
+
+def test_the_shop_loads_through_the_importers_and_loads_again_on_another_day(
+    shop: DemoShop, sqlite_database: Database
+) -> None:
+    calls: list[tuple[int, int]] = []
+    load_demo_data(sqlite_database, shop, now=NOW, progress=lambda done, total: calls.append((done, total)))
+    later = NOW + timedelta(days=3)
+    load_demo_data(sqlite_database, shop, now=later)
+    paid, shipped = shop.order("zh-paid"), shop.order("zh-shipped")
+    with sqlite_database.read() as tx:
+        stored = orders.get(tx, CHANNEL, ACCOUNT, paid.order_id)
+        assert stored is not None
+        assert stored.ship_by == later + timedelta(hours=paid.ship_in_h or 0)
+        on_its_way = orders.get(tx, CHANNEL, ACCOUNT, shipped.order_id)
+        assert on_its_way is not None
+        assert (on_its_way.amount, on_its_way.tracking_no) == (shipped.total, shipped.tracking_no)
+        assert faq.search(tx, "请问怎么开发票？", "zh")[0].faq.faq_id == "invoice"
+        assert faq.search(tx, "What is your return policy?", "en")[0].faq.faq_id == "returns"
+    assert calls[-1][0] == calls[-1][1]
+
+
+def test_every_faq_question_finds_its_own_entry(shop: DemoShop, sqlite_database: Database) -> None:
+    load_demo_data(sqlite_database, shop, now=NOW)
+    with sqlite_database.read() as tx:
+        for entry in (FaqIn.model_validate(row) for row in rows(FAQ)):
+            found = faq.search(tx, entry.question, entry.language)
+            assert found[0].faq.faq_id == entry.faq_id
