@@ -31,6 +31,11 @@ _WANTS = re.compile(
     r"帮我|给我|麻烦|把|我要|想要|希望|(?<![a-z])(?:please|pls|i want|i need|i.d like)(?![a-z])|"
     r"お願い|ください|ほしい|欲しい|주세요|해줘|싶"
 )
+# A wish that hangs on a condition is more than a question: "if it is not sent today, refund it".
+_CONDITION = re.compile(
+    r"如果|要是|假如|不然|否则|再不|就(?:退|取消|不要|差评)|もし|場合は|ないなら|만약|아니면|안\s*되면|"
+    r"(?<![a-z])(?:if .{0,30}(?:not|n.?t|late|longer|then)|unless|otherwise|or else|instead)(?![a-z])"
+)
 _STICKER = re.compile(r"\[[^\[\]\n]{1,8}\]|:[a-z_]{2,20}:")
 
 
@@ -89,6 +94,8 @@ def _intents(folded: str, has_ids: bool) -> frozenset[str]:
     for clause in _clauses(folded):
         here = _clause_intents(clause)
         found |= here or ({"unknown"} if _is_another_question(clause) else set())
+    if found and _CONDITION.search(folded):
+        found.add("unknown")
     if found:
         return frozenset(found)
     if has_ids or not folded.strip():

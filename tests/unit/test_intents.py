@@ -145,3 +145,16 @@ def test_any_text_is_read_and_reading_it_twice_agrees(text: str) -> None:
 @given(st.from_regex(r"[2-9][0-9]{12,18}", fullmatch=True), st.sampled_from(["你好", "where is it", "\n", " "]))
 def test_a_long_number_is_found_whatever_stands_around_it(number: str, words: str) -> None:
     assert typed_order_ids(f"{words} {number} {words}") == (number,)
+
+
+WISHES = [
+    line
+    for line in (Path(__file__).parents[1] / "data" / "wishes.txt").read_text("utf-8").splitlines()
+    if not line.startswith("#")
+]
+
+
+@pytest.mark.parametrize("text", WISHES)
+def test_a_wish_is_never_taken_for_a_mere_question_about_an_order(text: str) -> None:
+    question = read_question(text)
+    assert question.reasons or question.intent not in (*LOGISTICS, "order_amount")
