@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +83,12 @@ class Supervisor:
     log: Path | None = None  # children's output; None = this terminal
     config: Path | None = None  # settings file of the children; None = the one that this process uses
     children: list[Child] = field(default_factory=list)
-    stopping: bool = False
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal or stop() has ended it."""
+        return self.stopped.is_set()
 
     def add(self, name: str, command: Sequence[str]) -> Child:
         """Add a child and start it."""
@@ -133,14 +139,14 @@ class Supervisor:
                 self._start(child)
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Watch until `until` or until a signal has set `stopping`."""
+        """Watch until `until` or until a signal has set `stopped`."""
         while not self.stopping and not until():
             self.watch()
             time.sleep(0.1)
 
     def stop(self) -> None:
         """SIGTERM to all, SIGKILL to what is left after STOP_S; Redis last, so that workers can say goodbye."""
-        self.stopping = True
+        self.stopped.set()
         rest = [c for c in self.children if c.name != "redis"]
         for group in (rest, [c for c in self.children if c.name == "redis"]):
             for child in group:

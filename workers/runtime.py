@@ -61,7 +61,7 @@ class Doorbell(Job):  # type: ignore[misc]
     def check(self) -> None:
         """Raise unless the job is a plain doorbell."""
         allowed = {job.path for job in JOBS.values()}
-        extras = (self.success_callback_name, self.failure_callback_name, self.stopped_callback_name)
+        extras = (self._success_callback_name, self._failure_callback_name, self._stopped_callback_name)
         if self.func_name not in allowed or self.args or self.kwargs or self.instance is not None or any(extras):
             raise BotError("a job that is not in the job table was refused")
 

@@ -76,7 +76,7 @@ def stop_on_signals(boss: supervisor.Supervisor) -> None:
     """SIGINT and SIGTERM end the supervisor's loop."""
 
     def stop(*_: object) -> None:
-        boss.stopping = True
+        boss.stopped.set()
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)

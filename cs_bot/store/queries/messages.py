@@ -82,6 +82,11 @@ def find(tx: Transaction, channel: str, account: str, external_id: str) -> RowMa
     )
 
 
+def event_conflicts(tx: Transaction, event_id: int) -> int:
+    """How many deliveries came under the same delivery id with another body."""
+    return int(tx.value(select(events.c.conflicts).where(events.c.id == event_id)) or 0)
+
+
 def _waiting(conversation_id: int) -> ColumnElement[bool]:
     return (
         (messages.c.conversation_id == conversation_id)
