@@ -91,6 +91,14 @@ class Handler(BaseHTTPRequestHandler):
     def give_silence(self) -> None:
         self.server.stopping.wait(5)
 
+    def give_late_silence(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        for _ in range(8):
+            self.wfile.write(b"x")
+            self.wfile.flush()
+            time.sleep(0.1)
+        self.server.stopping.wait(5)
+
     def give_hang_up(self) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nxxx")
         self.close_connection = True
@@ -251,6 +259,13 @@ def test_a_slow_answer_ends_at_the_deadline(server: Server, path: str) -> None:
         fetch(server, address(server, path), total_s=0.6)
     assert 0.5 < time.monotonic() - began < 2.0
     assert caught.value.retryable
+
+
+def test_silence_after_a_good_start_ends_at_the_same_deadline(server: Server) -> None:
+    began = time.monotonic()
+    with pytest.raises(PictureUnreachable, match="took too long"):
+        fetch(server, address(server, "late_silence"), total_s=1.0)
+    assert time.monotonic() - began < 1.6
 
 
 def test_an_endless_body_ends_at_the_byte_limit(server: Server) -> None:

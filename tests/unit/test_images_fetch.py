@@ -348,6 +348,8 @@ def test_a_data_address_over_the_limit_is_refused_without_decoding_it() -> None:
     for size in (1001, 1002, 5000):
         with pytest.raises(PictureRefused, match="larger than 1000 bytes"):
             decode_data_url(encode(size), max_bytes=1000)
+    with pytest.raises(PictureRefused, match="larger than 1000 bytes"):
+        decode_data_url("data:;base64," + "!" * 5000, max_bytes=1000)
 
 
 @given(st.text(max_size=80) | st.text(max_size=60).map(lambda rest: "data:image/png;base64," + rest))

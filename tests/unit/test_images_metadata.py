@@ -6,7 +6,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
@@ -172,13 +172,19 @@ def test_words_inside_the_pixels_data_or_behind_the_picture_are_no_evidence() ->
 
 @settings(deadline=None, max_examples=150)
 @given(st.binary(max_size=300))
+@example(b"II*\0" + struct.pack("<IH", 8, 1) + struct.pack("<HHIi", 0x8769, 9, 1, -9) + b"\0" * 4)  # a place before it
+@example(b"II*\0" + struct.pack("<IH", 8, 60_000))
+@example(b"")
 def test_forged_exif_is_ignored_and_the_picture_taken(block: bytes) -> None:
-    jpeg = encode("JPEG")
+    jpeg, png = encode("JPEG"), encode("PNG")
     body = b"Exif\0\0" + block
-    forged = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
-    stored = accept_picture(forged)
-    assert (stored.width, stored.height) == (32, 32)
-    assert set(stored.tags) <= TAGS
+    for forged in (
+        jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:],
+        png[:33] + png_chunk(b"eXIf", block) + png[33:],
+    ):
+        stored = accept_picture(forged)
+        assert (stored.width, stored.height) == (32, 32)
+        assert set(stored.tags) <= TAGS
 
 
 @settings(deadline=None, max_examples=150)
