@@ -1,11 +1,12 @@
 """Import of orders and FAQ entries: every row is checked first, then all are stored in one transaction or none."""
 
+import pickle
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from tempfile import TemporaryFile
+from typing import IO, Any, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
@@ -21,7 +22,6 @@ from cs_bot.store.queries.saved import Saved
 
 SHOWN = 50  # bad rows that are told in full; the rest is counted
 BATCH = 500  # rows a statement
-EVERY = 200  # rows between two calls of progress
 
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item", bound=Shape)
@@ -121,15 +121,13 @@ def _import(
     def read(row: Row) -> Item:
         return _item(row, plan.shape, file, zone)
 
-    total = _check(file, plan, read, progress)
-    counts: Counter[Saved] = Counter()
-    with database.write() as tx:
-        items = (_again(row, read) for row in file.rows())
-        for batch in _batches(items, BATCH):
-            counts.update(plan.save(tx, batch))
-            _tell(progress, (total + counts.total()) // 2, total)
-        if counts.total() != total:
-            raise ImportRefused([(1, "the file was changed while it was imported")])
+    with TemporaryFile(prefix="cs-bot-import-") as checked:
+        total = _check(file, plan, read, checked, progress)
+        counts: Counter[Saved] = Counter()
+        with database.write() as tx:
+            for batch in _batches(checked, total):
+                counts.update(plan.save(tx, batch))
+                _tell(progress, (total + counts.total()) // 2, total)
     _tell(progress, total, total)
     return ImportResult(
         created=counts[Saved.CREATED],
@@ -140,24 +138,41 @@ def _import(
     )
 
 
-def _check(file: RowFile, plan: _Plan[Item], read: Callable[[Row], Item], progress: Progress | None) -> int:
-    """Read every row once; how many there are. Raises ImportRefused with all that is wrong."""
+def _check(
+    file: RowFile, plan: _Plan[Item], read: Callable[[Row], Item], checked: IO[bytes], progress: Progress | None
+) -> int:
+    """Read every row and put it aside in `checked`, so that the database is locked for the writing alone.
+
+    How many there are. Raises ImportRefused with all that is wrong.
+    """
     problems = _Problems()
     first_line: dict[Hashable, int] = {}
-    estimate, checked = file.estimate() if progress is not None else 0, 0
+    estimate, batch = file.estimate() if progress is not None else 0, list[Item]()
     for row in file.rows():
-        checked += 1
         try:
-            before = first_line.setdefault(plan.key(read(row)), row.line)
+            item = read(row)
+            before = first_line.setdefault(plan.key(item), row.line)
             if before != row.line:
-                problems.add(row.line, f"{plan.key_name} stands on line {before} already")
+                raise _Refused(f"{plan.key_name} stands on line {before} already")
+            batch.append(item)
         except _Refused as problem:
             problems.add(row.line, str(problem))
-        if checked % EVERY == 0:
-            _tell(progress, checked // 2, max(estimate, checked))
+        if len(batch) == BATCH:
+            pickle.dump(batch, checked)
+            batch.clear()
+            _tell(progress, len(first_line) // 2, max(estimate, len(first_line)))
     if problems.shown:
         raise ImportRefused(problems.shown, more=problems.more)
-    return checked
+    pickle.dump(batch, checked)
+    return len(first_line)
+
+
+def _batches(checked: IO[bytes], total: int) -> Iterator[list[Any]]:
+    checked.seek(0)
+    while total > 0:
+        batch = pickle.load(checked)
+        total -= len(batch)
+        yield batch
 
 
 def _item(row: Row, shape: type[Item], file: RowFile, zone: ZoneInfo | None) -> Item:
@@ -177,18 +192,6 @@ def _item(row: Row, shape: type[Item], file: RowFile, zone: ZoneInfo | None) -> 
 def _told(error: Any) -> tuple[str, str]:
     place = ".".join(map(str, error["loc"]))
     return place, f"{place}: {error['msg']}"
-
-
-def _again(row: Row, read: Callable[[Row], Item]) -> Item:
-    try:
-        return read(row)
-    except _Refused:
-        raise ImportRefused([(row.line, "the file was changed while it was imported")]) from None
-
-
-def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    while batch := list(islice(items, size)):
-        yield batch
 
 
 def _tell(progress: Progress | None, done: int, total: int) -> None:
