@@ -43,17 +43,15 @@ def draft(reading: Reading, facts: Facts, *, shop: ShopWords, now: datetime) -> 
     words = phrases(language)
     choice = _choose(reading, facts, shop, now, language)
     try:
-        values = _values(choice, facts, shop, words, now)
+        template, slots, text = _written(choice, facts, shop, words, now)
     except DraftRefused:  # the record's fault, not the turn's: a person sees the record beside the draft
         choice = _Choice("checking")
-        values = _values(choice, facts, shop, words, now)
-    template = words.templates[choice.template_id] + ("\n{shop.sign_off}" if shop.sign_off.strip() else "")
-    slots = {name: values[name] for name in slot_names(template) if name in values}
+        template, slots, text = _written(choice, facts, shop, words, now)
     made = Draft(
         template_id=choice.template_id,
         template=template,
         slots=slots,
-        text=fill(template, slots),
+        text=text,
         language=language,
         kind=reading.kind,
         route=choice.route,
@@ -142,6 +140,16 @@ def _hit(facts: Facts, language: str) -> FaqHit | None:
     """The best FAQ entry in the language of the reply."""
     primary = language.split("-")[0]
     return next((hit for hit in facts.faq if hit.faq.language.split("-")[0] == primary), None)
+
+
+def _written(
+    choice: _Choice, facts: Facts, shop: ShopWords, words: Phrases, now: datetime
+) -> tuple[str, dict[str, str], str]:
+    """Template, slots and text."""
+    template = words.templates[choice.template_id] + ("\n{shop.sign_off}" if shop.sign_off.strip() else "")
+    values = _values(choice, facts, shop, words, now)
+    slots = {name: values[name] for name in slot_names(template) if name in values}
+    return template, slots, fill(template, slots)
 
 
 def _values(choice: _Choice, facts: Facts, shop: ShopWords, words: Phrases, now: datetime) -> dict[str, str]:
