@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 
@@ -102,14 +101,14 @@ def _agent(database: Database) -> str:
 
 
 def _wait_until_ready(boss: supervisor.Supervisor, settings: Settings) -> None:
-    address, end = f"http://{settings.web.host}:{settings.web.port}/health", time.monotonic() + READY_S
+    from cs_bot.demo.watching import answers
+
+    end = time.monotonic() + READY_S
     while time.monotonic() < end and not boss.stopping:
         boss.watch()
-        try:
-            if httpx.get(address, timeout=1, trust_env=False).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.1)
+        if answers(f"http://{settings.web.host}:{settings.web.port}/health"):
+            return
+        time.sleep(0.1)
     if not boss.stopping:
         raise BotError("the web process did not start; run again with --keep and read log.jsonl in the folder it names")
 

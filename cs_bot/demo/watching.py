@@ -1,4 +1,6 @@
-"""The Observer over the store: what became of a message."""
+"""The Observer over the store: what became of a message; and whether the web process answers yet."""
+
+import httpx
 
 from cs_bot.demo.observer import TurnView
 from cs_bot.records import Action, End, Kind, Reason
@@ -40,3 +42,11 @@ class StoreObserver:
                 stages=tuple((s["stage"], s["seconds"]) for s in turns.stages_of(tx, row["turn_id"])),
                 **about,
             )
+
+
+def answers(address: str) -> bool:
+    """Whether a GET is answered 200."""
+    try:
+        return httpx.get(address, timeout=1, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
