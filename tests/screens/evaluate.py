@@ -21,6 +21,8 @@ from tests.screens.truth import load
 ROOT = Path(__file__).parents[2]
 EXAMPLE = "example: nice python -m tests.screens.evaluate var/screens --workers 2 --report var/screens.md"
 Look = dict[str, Any]
+WIDTH = 160  # columns of the terminal, at least
+OPTIONS: dict[str, dict[str, Any]] = {"lite": {"timeout_s": 180.0}}  # a busy machine is no bad reader
 
 
 def engine_key(name: str) -> str:
@@ -42,7 +44,7 @@ def look_at(name: str, files: Sequence[Path]) -> Iterator[tuple[Path, Look]]:
     from cs_bot.errors import EngineError
     from cs_bot.vision.base import PictureInput, load_engine
 
-    engine = load_engine(name)
+    engine = load_engine(name, **OPTIONS.get(name, {}))
     for file in files:
         data = file.read_bytes()
         (look,) = engine.look([PictureInput(hashlib.sha256(data).hexdigest(), data)])
@@ -51,7 +53,7 @@ def look_at(name: str, files: Sequence[Path]) -> Iterator[tuple[Path, Look]]:
         else:
             yield file, look.model_dump(mode="json")
         if not engine.healthy:
-            engine = load_engine(name)
+            engine = load_engine(name, **OPTIONS.get(name, {}))
     engine.close()
 
 
@@ -134,6 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, help="folder of the looks (default var/looks)")
     options = parser.parse_args(arguments)
     console = Console()
+    console = console if console.width >= WIDTH else Console(width=WIDTH)
     if not (options.corpus / TRUTH).exists():
         console.print(f"no {TRUTH} in {options.corpus}: run python -m tests.screens.render --out {options.corpus}")
         return 2

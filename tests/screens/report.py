@@ -9,8 +9,24 @@ from rich.table import Table
 from tests.screens.metrics import FACTS, Bar, Result, Tally, bars
 
 Row = tuple[str, ...]
-TALLY_HEAD = ("", "pictures", "order", "called list", "number", "wrong", "hidden: wrong")
-TALLY_HEAD += ("amount", "status", "time", "wrong facts", "value unseen")
+TALLY_HEAD = (
+    "",
+    "n",
+    "order",
+    "list",
+    "number",
+    "wrong",
+    "hidden",
+    "amount",
+    "status",
+    "time",
+    "wrong facts",
+    "unseen",
+)
+LEGEND = (
+    "n pictures; taken for an order; called a list; number read and exact / wholly visible; wrong there; wrong / cut, "
+    "painted over or absent; amount, status, time read and exact / wholly visible; wrong ones; values read unseen"
+)
 
 
 def _share(count: int, of: int) -> str:
@@ -79,6 +95,7 @@ def show(result: Result, console: Console, *, failures: int = 60) -> None:
         for row in rows[:failures] if title == "Failures" else rows:
             table.add_row(*row)
         console.print(table)
+    console.print(LEGEND)
     console.print(timing(result))
 
 
@@ -88,6 +105,7 @@ def markdown(result: Result, engine: str, about: str) -> str:
         "# Order screens",
         f"Engine: {engine}. Corpus: {about}. {timing(result)}.",
         "Bounds are one-sided Clopper-Pearson at 95 %. `whole`, `part` and `none` say how much of a field can be seen.",
+        f"Columns of the tables per variant and look: {LEGEND}.",
     ]
     for title, head, rows in tables(result):
         parts.append(f"## {title}")
