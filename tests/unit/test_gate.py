@@ -1,0 +1,481 @@
+"""The gate: every reason it can give, and what a SEND implies."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cs_bot import gate
+from cs_bot.claims import find_claims, words_outside
+from cs_bot.gate import PROOF_INTENTS, decide, in_share, mode_for, suggestion
+from cs_bot.records import (
+    Action,
+    Customer,
+    Decision,
+    Draft,
+    Facts,
+    FieldState,
+    Kind,
+    Look,
+    Message,
+    Mode,
+    Owner,
+    PictureState,
+    PictureUse,
+    Policy,
+    ReadField,
+    Reading,
+    Reason,
+    Route,
+    Turn,
+    ordered,
+)
+from tests.unit.answer_cases import NOW, hit, made, order, owned, reading, shop
+
+SHA = "a" * 64
+NUMBER = "2845112344556677889"
+
+
+def a_look(state: FieldState = FieldState.READ, value: str | None = NUMBER, **values: Any) -> Look:
+    given_fields = {"order_id": ReadField(value=value, state=state)}
+    stamps = {"engine": "lite", "engine_version": "1", "prompt_version": "1", "seconds": 0.1}
+    kinds = {Kind.ORDER: 0.9, Kind.OTHER: 0.1}
+    return Look(**{"picture_sha256": SHA, "kinds": kinds, "fields": given_fields, **stamps, **values})
+
+
+def picture(position: int = 0, **values: Any) -> PictureUse:
+    given_values = {"picture_use_id": position, "message_id": 1, "position": position}
+    return PictureUse(**{**given_values, "state": PictureState.READY, "sha256": SHA, **values})
+
+
+def message(**values: Any) -> Message:
+    sent = NOW - timedelta(seconds=5)
+    base = {"message_id": 1, "external_id": "m1", "seq": 1, "text": "到哪了", "customer_id": 1}
+    return Message(**{**base, "sent_at": sent, "received_at": sent, "pictures": (picture(),), **values})
+
+
+def customer(customer_id: int = 1) -> Customer:
+    return Customer(customer_id=customer_id, channel="generic", account="main", external_id=f"c{customer_id}")
+
+
+def a_turn(**values: Any) -> Turn:
+    base = {
+        "turn_id": 7,
+        "conversation_id": 1,
+        "channel": "generic",
+        "account": "main",
+        "round": 1,
+        "fence": 1,
+        "attempts": 1,
+        "restarts": 0,
+        "origin": "customer",
+        "deadline_at": NOW,
+        "messages": (message(),),
+        "customers": (customer(),),
+    }
+    return Turn(**{**base, **values})
+
+
+@dataclass
+class Case:
+    """A turn that may be sent; tests spoil one thing."""
+
+    turn: Turn = field(default_factory=a_turn)
+    reading: Reading = field(default_factory=lambda: reading(question="到哪了", intent="tracking", looks=(a_look(),)))
+    facts: Facts = field(default_factory=lambda: owned(order(), customer_id=1, second_field="amount"))
+    draft: Draft | None = None
+    policy: Policy = field(default_factory=Policy)
+    no_draft: bool = False
+
+    def decide(self) -> Decision:
+        one = None if self.no_draft else self.draft or made(self.reading, self.facts, shop())
+        return decide(self.turn, self.reading, self.facts, one, policy=self.policy, now=NOW)
+
+    def spoil(self, record: str, **values: Any) -> "Case":
+        setattr(self, record, getattr(self, record).model_copy(update=values))
+        return self
+
+
+def with_message(**values: Any) -> Case:
+    return Case(turn=a_turn(messages=(message(**values),)))
+
+
+def with_look(**values: Any) -> Case:
+    return Case().spoil("reading", looks=(a_look(**values),))
+
+
+def with_draft(**values: Any) -> Case:
+    case = Case()
+    case.draft = made(case.reading, case.facts, shop()).model_copy(update=values)
+    return case
+
+
+def with_claim(words: str) -> Case:
+    case = Case()
+    one = made(case.reading, case.facts, shop())
+    case.draft = one.model_copy(update={"template": one.template + words, "text": one.text + words})
+    return case
+
+
+def text_case(intent: str = "faq", **modes: Mode) -> Case:
+    """A question in words, answered by a rule of the shop."""
+    words = reading("zh", intent, Kind.TEXT, question="包邮吗")
+    facts = Facts(faq=(hit(),), fingerprint="f1")
+    turn = a_turn(messages=(message(text="包邮吗", pictures=()),))
+    return Case(turn=turn, reading=words, facts=facts, policy=Policy(modes=modes or {"*/*": Mode.ASSIST}))
+
+
+def four_pictures(count: int) -> Case:
+    shown = tuple(picture(position) for position in range(count))
+    return Case(turn=a_turn(messages=(message(pictures=shown),)))
+
+
+def test_a_proven_reply_is_sent_with_its_one_reason() -> None:
+    decision = Case().decide()
+    assert decision.action is Action.SEND
+    assert decision.reasons == (Reason.PROVEN,)
+    assert (decision.mode, decision.route, decision.kind) == (Mode.AUTO, Route.PROOF, Kind.ORDER)
+    assert decision.score is None
+    assert decision.policy_version == 1
+
+
+OLD, EARLY = NOW - timedelta(seconds=901), NOW + timedelta(seconds=301)
+HOLDS: list[tuple[Reason, Callable[[], Case]]] = [
+    (Reason.REVOKED, lambda: with_message(revoked=True)),
+    (Reason.TAKEN_OVER, lambda: Case().spoil("turn", owner=Owner.DESK)),
+    (Reason.TAKEN_OVER, lambda: Case().spoil("turn", owner=Owner.OUTSIDE)),
+    (Reason.REVIEW_OPEN, lambda: Case().spoil("turn", origin="redraft")),
+    (Reason.MODE_SHADOW, lambda: Case().spoil("turn", origin="playground")),
+    (Reason.ASKED_FOR_PERSON, lambda: Case().spoil("reading", reasons=(Reason.ASKED_FOR_PERSON,))),
+    (Reason.UPSET, lambda: Case().spoil("reading", reasons=(Reason.UPSET,))),
+    (Reason.MIXED_CUSTOMERS, lambda: Case().spoil("turn", customers=(customer(1), customer(2)))),
+    (Reason.MIXED_CUSTOMERS, lambda: Case().spoil("turn", customers=())),
+    (Reason.MIXED_CUSTOMERS, lambda: Case().spoil("turn", messages=(message(), message(message_id=2, customer_id=2)))),
+    (Reason.FOREIGN_ORDER, lambda: Case().spoil("facts", reasons=(Reason.FOREIGN_ORDER,))),
+    (Reason.FOREIGN_ORDER, lambda: unowned(owned_by=None)),
+    (Reason.FOREIGN_ORDER, lambda: unowned(customer_id=2)),
+    (Reason.FOREIGN_ORDER, lambda: unowned(customer_id=None)),
+    (Reason.UNKNOWN_ORDER, lambda: unowned(order=None)),
+    (Reason.ORDER_RECORD_TOO_OLD, lambda: unowned(order=order(synced_at=NOW - timedelta(seconds=86_401)))),
+    (Reason.SECOND_FIELD_DISAGREES, lambda: Case().spoil("facts", reasons=(Reason.SECOND_FIELD_DISAGREES,))),
+    (Reason.NO_SECOND_FIELD, lambda: unowned(second_field=None)),
+    (Reason.NO_SECOND_FIELD, lambda: unowned(second_field="status")),
+    (Reason.NO_SECOND_FIELD, lambda: typed_only()),
+    (Reason.SEVERAL_ORDERS, lambda: Case().spoil("reading", typed_order_ids=("1111222233334444555",))),
+    (Reason.SEVERAL_ORDERS, lambda: with_look(value="1111222233334444555")),
+    (Reason.ORDER_LIST, lambda: with_look(notes=("list",))),
+    (Reason.NUMBER_UNSURE, lambda: with_look(state=FieldState.CONFIRM)),
+    (Reason.NUMBER_UNREADABLE, lambda: with_look(state=FieldState.UNREADABLE, value=None)),
+    (Reason.NUMBER_UNREADABLE, lambda: with_look(fields={})),
+    (Reason.NO_ORDER_NUMBER, lambda: Case().spoil("facts", reasons=(Reason.NO_ORDER_NUMBER,))),
+    (Reason.STALE, lambda: with_message(sent_at=OLD)),
+    (Reason.STALE, lambda: with_message(received_at=OLD)),
+    (Reason.STALE, lambda: with_message(sent_at=EARLY)),
+    (Reason.STALE, lambda: Case().spoil("turn", messages=(message(), message(message_id=2, sent_at=OLD)))),
+    (Reason.LOOP_GUARD, lambda: Case().spoil("turn", recent_bot_replies=6)),
+    (Reason.ENGINE_FAILED, lambda: Case().spoil("reading", reasons=(Reason.ENGINE_FAILED,))),
+    (Reason.FACTS_CHANGED, lambda: with_draft(fingerprint="other")),
+    (Reason.PICTURE_REFUSED, lambda: with_picture(state=PictureState.FAILED, failure=Reason.PICTURE_REFUSED)),
+    (Reason.PICTURE_UNREACHABLE, lambda: with_picture(state=PictureState.FAILED, failure=Reason.PICTURE_UNREACHABLE)),
+    (Reason.PICTURE_UNREACHABLE, lambda: with_picture(state=PictureState.FETCHING, sha256=None)),
+    (Reason.PICTURE_UNREADABLE, lambda: with_picture(state=PictureState.FAILED)),
+    (Reason.PICTURE_UNREADABLE, lambda: with_picture(sha256="b" * 64)),
+    (Reason.PICTURE_LANGUAGE, lambda: with_look(notes=("language:ko",))),
+    (Reason.TOO_MANY_PICTURES, lambda: four_pictures(5)),
+    (Reason.SEVERAL_QUESTIONS, lambda: Case().spoil("reading", reasons=(Reason.SEVERAL_QUESTIONS,))),
+    (Reason.UNSTATED_CLAIM, lambda: with_claim("明天到")),
+    (Reason.UNSTATED_CLAIM, lambda: with_claim(" in stock")),
+    (Reason.UNSTATED_CLAIM, lambda: with_claim("３")),
+    (Reason.UNSTATED_CLAIM, lambda: with_claim("{order.number")),
+    (Reason.UNSTATED_CLAIM, lambda: with_draft(text="另一句话")),
+    (Reason.UNSTATED_CLAIM, lambda: with_draft(slots={})),
+    (Reason.LANGUAGE_UNSUPPORTED, lambda: other_language("ru")),
+    (Reason.LANGUAGE_UNSUPPORTED, lambda: other_language("en")),
+    (Reason.LANGUAGE_UNSUPPORTED, lambda: with_draft(language="fr")),
+    (Reason.LANGUAGE_UNSUPPORTED, lambda: other_language("und", question="nasaan po ang aking")),
+    (Reason.KIND_NOT_ANSWERED, lambda: Case().spoil("reading", kind=Kind.PRODUCT)),
+    (Reason.KIND_NOT_ANSWERED, lambda: with_look(kinds={Kind.SCENE: 0.6, Kind.ORDER: 0.4})),
+    (Reason.NO_ANSWER, lambda: Case(no_draft=True)),
+    (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="refund")),
+    (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="cancel")),
+    (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="change")),
+    (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="address")),
+    (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="complaint")),
+    (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="invoice")),
+    (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="unknown")),
+    (Reason.MODE_OFF, lambda: with_modes({"order/proof": Mode.OFF})),
+    (Reason.MODE_SHADOW, lambda: with_modes({"order/proof": Mode.SHADOW})),
+    (Reason.MODE_ASSIST, lambda: with_modes({"order/proof": Mode.ASSIST})),
+    (Reason.MODE_ASSIST, lambda: with_modes({})),
+    (Reason.MODE_ASSIST, lambda: Case(policy=Policy(share=0.0))),
+    (Reason.MODE_ASSIST, lambda: text_case()),
+    (Reason.EMPTY, lambda: with_message(text="  ", pictures=())),
+]
+
+
+def unowned(**values: Any) -> Case:
+    """The proof's draft kept, its facts spoilt."""
+    case = Case()
+    case.draft = made(case.reading, case.facts, shop())
+    return case.spoil("facts", **values)
+
+
+def typed_only() -> Case:
+    case = Case(turn=a_turn(messages=(message(text=f"{NUMBER} 到哪了", pictures=()),)))
+    return case.spoil("reading", looks=(), typed_order_ids=(NUMBER,), kind=Kind.TEXT)
+
+
+def with_picture(**values: Any) -> Case:
+    case = Case()
+    case.draft = made(case.reading, case.facts, shop())
+    return case.spoil("turn", messages=(message(pictures=(picture(**values),)),))
+
+
+def with_modes(modes: dict[str, Mode]) -> Case:
+    return Case(policy=Policy(modes=modes))
+
+
+def other_language(language: str, **values: Any) -> Case:
+    case = Case()
+    case.draft = made(case.reading, case.facts, shop())
+    return case.spoil("reading", language=language, **values)
+
+
+@pytest.mark.parametrize(("reason", "build"), HOLDS)
+def test_one_thing_wrong_holds_the_reply_and_is_named(reason: Reason, build: Callable[[], Case]) -> None:
+    decision = build().decide()
+    assert decision.action is Action.REVIEW
+    assert reason in decision.reasons
+    assert Reason.PROVEN not in decision.reasons
+    assert decision.reasons == ordered(decision.reasons)
+
+
+def test_every_reason_the_gate_can_give_has_a_test() -> None:
+    source = Path(gate.__file__).read_text("utf-8")
+    rules = source[: source.index("_SUBJECTS = {")]
+    named = {Reason[name] for name in re.findall(r"Reason\.([A-Z_]+)", rules)}
+    assert named <= {reason for reason, _ in HOLDS} | {Reason.PROVEN}
+
+
+def test_what_the_gate_does_not_judge_itself_is_passed_on_and_holds() -> None:
+    for reason in Reason:
+        if reason is not Reason.PROVEN:
+            decision = Case().spoil("reading", reasons=(reason,)).decide()
+            assert (decision.action, reason in decision.reasons) == (Action.REVIEW, True)
+
+
+def test_a_reading_cannot_call_itself_proven() -> None:
+    case = Case().spoil("reading", reasons=(Reason.PROVEN,)).spoil("turn", recent_bot_replies=9)
+    assert case.decide().reasons == (Reason.LOOP_GUARD,)
+
+
+def test_all_reasons_are_given_the_weightiest_first() -> None:
+    case = Case(turn=a_turn(recent_bot_replies=6, owner=Owner.DESK, messages=(message(sent_at=OLD),)))
+    assert case.decide().reasons == (Reason.TAKEN_OVER, Reason.STALE, Reason.LOOP_GUARD)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: with_message(sent_at=NOW - timedelta(seconds=900)),
+        lambda: with_message(sent_at=NOW + timedelta(seconds=300)),
+        lambda: Case().spoil("turn", recent_bot_replies=5),
+        lambda: four_pictures(4),
+        lambda: unowned(order=order(synced_at=NOW - timedelta(seconds=86_400))),
+        lambda: unowned(second_field="time"),
+        lambda: Case().spoil("reading", typed_order_ids=(NUMBER,)),
+        lambda: with_look(value=f"{NUMBER[:4]} {NUMBER[4:]}"),
+        lambda: other_language("und", question=""),
+        lambda: other_language("und", question="ok"),
+        lambda: text_case(**{"text/faq": Mode.AUTO}),
+    ],
+)
+def test_what_is_just_within_the_rules_is_sent(build: Callable[[], Case]) -> None:
+    decision = build().decide()
+    assert (decision.action, decision.reasons) == (Action.SEND, (Reason.PROVEN,))
+
+
+@pytest.mark.parametrize("intent", sorted(PROOF_INTENTS))
+def test_information_about_a_proven_order_is_sent(intent: str) -> None:
+    assert Case().spoil("reading", intent=intent).decide().action is Action.SEND
+
+
+def test_a_rule_of_the_shop_waits_for_approval_until_its_mode_says_otherwise() -> None:
+    assert text_case().decide().reasons == (Reason.MODE_ASSIST,)
+    assert text_case(**{"text/faq": Mode.AUTO}).decide().action is Action.SEND
+    without = text_case(**{"text/faq": Mode.AUTO})
+    without.draft = made(without.reading, without.facts, shop())
+    assert Reason.NO_ANSWER in without.spoil("facts", faq=()).decide().reasons
+
+
+def test_advice_for_a_wish_is_never_sent_even_when_its_mode_is_auto() -> None:
+    case = text_case("refund", **{"*/*": Mode.AUTO}).spoil("facts", faq=())
+    assert case.decide().reasons == (Reason.NO_ANSWER,)
+
+
+def test_the_strictest_kind_of_the_turn_decides_the_mode() -> None:
+    case = with_look(kinds={Kind.SCENE: 0.6, Kind.ORDER: 0.4})
+    case.policy = Policy(modes={"order/proof": Mode.AUTO, "scene/proof": Mode.OFF})
+    decision = case.decide()
+    assert decision.mode is Mode.OFF
+    assert {Reason.MODE_OFF, Reason.KIND_NOT_ANSWERED} <= set(decision.reasons)
+
+
+@pytest.mark.parametrize(
+    ("modes", "mode"),
+    [
+        ({}, Mode.ASSIST),
+        ({"*/*": Mode.SHADOW}, Mode.SHADOW),
+        ({"*/*": Mode.OFF, "*/proof": Mode.AUTO}, Mode.AUTO),
+        ({"*/proof": Mode.AUTO, "order/*": Mode.SHADOW}, Mode.SHADOW),
+        ({"*/proof": Mode.OFF, "order/*": Mode.AUTO}, Mode.OFF),
+        ({"*/proof": Mode.OFF, "order/*": Mode.OFF, "order/proof": Mode.AUTO}, Mode.AUTO),
+        ({"text/proof": Mode.AUTO}, Mode.ASSIST),
+    ],
+)
+def test_the_most_exact_mode_wins_and_of_two_halves_the_stricter(modes: dict[str, Mode], mode: Mode) -> None:
+    assert mode_for(Policy(modes=modes), Kind.ORDER, Route.PROOF) is mode
+
+
+def test_only_proof_is_automatic_by_default() -> None:
+    for kind in Kind:
+        for route in Route:
+            assert mode_for(Policy(), kind, route) is (Mode.AUTO if route is Route.PROOF else Mode.ASSIST)
+
+
+def test_a_share_is_kept_and_only_grows() -> None:
+    chosen = {share: {turn for turn in range(4000) if in_share(turn, share)} for share in (0.0, 0.1, 0.5, 1.0)}
+    assert not chosen[0.0]
+    assert len(chosen[1.0]) == 4000
+    assert chosen[0.1] < chosen[0.5] < chosen[1.0]
+    assert 300 < len(chosen[0.1]) < 500
+    assert 1850 < len(chosen[0.5]) < 2150
+
+
+def test_every_reason_and_kind_has_words_for_the_agent() -> None:
+    for kind in Kind:
+        for reason in Reason:
+            assert suggestion(reading(kind=kind), (reason,))
+    assert Case().decide().suggestion == "probably an order question: proven by the record"
+    assert Case().spoil("reading", intent="refund").decide().suggestion.startswith("probably an order question: ")
+
+
+SPOILERS: dict[str, list[dict[str, Any]]] = {
+    "turn": [
+        {"owner": Owner.DESK},
+        {"recent_bot_replies": 6},
+        {"origin": "redraft"},
+        {"customers": ()},
+        {"customers": (customer(2),)},
+        {"messages": (message(sent_at=OLD),)},
+        {"messages": (message(revoked=True),)},
+        {"messages": (message(), message(message_id=2, text="好", pictures=()))},
+    ],
+    "reading": [
+        {"intent": "refund"},
+        {"intent": "arrive_when"},
+        {"intent": "unknown"},
+        {"language": "ru"},
+        {"language": "und"},
+        {"reasons": (Reason.UPSET,)},
+        {"kind": Kind.PRODUCT},
+        {"kind": Kind.TEXT},
+        {"typed_order_ids": ("1111222233334444555",)},
+        {"typed_order_ids": (NUMBER,)},
+        {"looks": ()},
+        {"looks": (a_look(FieldState.CONFIRM),)},
+        {"looks": (a_look(value="1111222233334444555"),)},
+        {"looks": (a_look(), a_look(FieldState.UNREADABLE, None))},
+    ],
+    "facts": [
+        {"order": None},
+        {"owned_by": None},
+        {"customer_id": 2},
+        {"second_field": None},
+        {"second_field": "time"},
+        {"reasons": (Reason.FOREIGN_ORDER,)},
+        {"fingerprint": "f2"},
+        {"order": order(synced_at=NOW - timedelta(days=2))},
+        {"faq": (hit(),)},
+    ],
+    "policy": [
+        {"share": 0.0},
+        {"share": 0.5},
+        {"modes": {"*/*": Mode.AUTO}},
+        {"modes": {"order/proof": Mode.SHADOW}},
+        {"order_max_age_s": 60.0},
+        {"stale_after_s": 1.0},
+    ],
+}
+
+
+def spoilers(record: str) -> st.SearchStrategy[list[dict[str, Any]]]:
+    return st.lists(st.sampled_from(SPOILERS[record]), max_size=2)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    spoilers("turn"),
+    spoilers("reading"),
+    spoilers("facts"),
+    spoilers("policy"),
+    st.booleans(),
+    st.sampled_from(["", "", "一定到", " 7", "!"]),
+)
+def test_a_send_implies_the_whole_proof(
+    turn: list[dict[str, Any]],
+    read: list[dict[str, Any]],
+    facts: list[dict[str, Any]],
+    policy: list[dict[str, Any]],
+    draft_first: bool,
+    words: str,
+) -> None:
+    case = Case()
+    drafted = made(case.reading, case.facts, shop()) if draft_first else None
+    for record, changes in (("turn", turn), ("reading", read), ("facts", facts), ("policy", policy)):
+        for values in changes:
+            case.spoil(record, **values)
+    if drafted is not None:
+        case.draft = drafted.model_copy(update={"template": drafted.template + words, "text": drafted.text + words})
+    elif case.reading.language == "ru":
+        case.no_draft = True
+    decision = case.decide()
+    assert decision.reasons
+    assert (decision.action is Action.SEND) == (decision.reasons == (Reason.PROVEN,))
+    if decision.action is Action.SEND:
+        assert_sendable(case)
+
+
+def assert_sendable(case: Case) -> None:
+    """The proof spelt out once more, without the gate's own helpers."""
+    turn, read, facts = case.turn, case.reading, case.facts
+    one = case.draft or made(read, facts, shop())
+    assert turn.owner is Owner.BOT
+    assert turn.origin == "customer"
+    assert turn.recent_bot_replies < 6
+    assert [c.customer_id for c in turn.customers] == [1] == list({m.customer_id for m in turn.messages})
+    for one_message in turn.messages:
+        assert not one_message.revoked
+        assert (NOW - one_message.sent_at).total_seconds() <= case.policy.stale_after_s
+    assert read.reasons == facts.reasons == ()
+    assert read.language in ("zh", "und")
+    assert find_claims(words_outside(one.template)) == ()
+    assert one.fingerprint == facts.fingerprint
+    assert "auto" in {mode.value for mode in case.policy.modes.values()}
+    if one.route is Route.PROOF:
+        assert facts.order is not None
+        assert facts.owned_by is not None
+        assert facts.customer_id == 1
+        assert facts.second_field in ("amount", "time")
+        assert (NOW - facts.order.synced_at).total_seconds() <= case.policy.order_max_age_s
+        assert read.intent in ("tracking", "arrive_when", "order_status", "ship_when", "order_amount", "order_number")
+        numbers = [look.fields["order_id"] for look in read.looks]
+        assert any(number.state is FieldState.READ for number in numbers)
+        assert {n.value for n in numbers if n.state is FieldState.READ} == {facts.order.order_id}
+        assert set(read.typed_order_ids) <= {facts.order.order_id}
