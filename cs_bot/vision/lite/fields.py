@@ -9,7 +9,7 @@ from cs_bot.vision.lite.kinds import Findings
 from cs_bot.vision.lite.lexicon import PLATFORM_WORDS
 from cs_bot.vision.lite.lines import Line, line_of
 from cs_bot.vision.lite.money import currency_of, lacks_decimals, totals
-from cs_bot.vision.lite.numbers import order_numbers
+from cs_bot.vision.lite.numbers import order_numbers, shapes_of
 from cs_bot.vision.lite.status import contradicted, statuses
 from cs_bot.vision.lite.times import order_times
 
@@ -44,7 +44,7 @@ def judge(
     platforms = platforms_of(lines)
     fields = {
         "order_id": _number(evidence, found, platforms, formats, whole),
-        "order_time": _time(evidence, found, platforms, whole),
+        "order_time": _time(evidence, found, platforms, formats, whole),
         **_money(evidence, lines, found, whole),
         **_status(found, whole),
     }
@@ -72,12 +72,15 @@ def _number(
     return _field(best.value, guards, best.span.rect)
 
 
-def _time(evidence: Evidence, found: Findings, platforms: tuple[str, ...], whole: tuple[str, ...]) -> ReadField:
+def _time(
+    evidence: Evidence, found: Findings, platforms: tuple[str, ...], formats: Mapping[str, str], whole: tuple[str, ...]
+) -> ReadField:
     if not found.times:
         return ReadField()
     best = found.times[0]
     guards = [*whole, *pixel_guards(evidence, best.span), *line_cut(evidence, best.span)]
-    day_first = best.extra == AMBIGUOUS and "shopee" in platforms
+    named = {*platforms, *(name for one in found.numbers for name in shapes_of(one.value, formats))}
+    day_first = best.extra == AMBIGUOUS and "shopee" in named  # it writes 03-11-2026 for the third of November
     if best.extra and not day_first:
         guards.append(best.extra)
     if len({one.value[:10] for one in found.times}) > 1:

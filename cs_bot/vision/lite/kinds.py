@@ -58,6 +58,9 @@ _OTHER = _words(
     r"账号与安全|退出登录|消息通知|隐私|设置$|优惠券|有效期|收款方|转账|账单详情|支付成功|付款成功$|付款完成|验证码|wi-?fi|settings|log\s*out|privacy|notifications|coupon|我的钱包|余额|交易详情|invoice\s*to|发票代码|发票号码"
     r"|设定|ログアウト|einstellungen"
 )
+_BILL = _words(
+    r"账单(?:详情|分类|管理)|商户全称|收单机构|商家订单号|商户订单号|收款方全称|转账(?:时间|单号)|transaction\s*details"
+)
 _COMPARE = _words(r"(?<![a-z])vs\.?(?![a-z])|对比|比较|比較|compare|哪个好|どっち|vergleich")
 _LIST_TITLE = _words(
     r"我的订单|全部订单|订单列表|购买清单|我的购买|购买记录|^注文履歴|購入履歴|your\s*orders|my\s*orders|order\s*history|my\s*purchases?|(?:meine|ihre)\s*bestellungen|mis\s*pedidos|tus\s*pedidos"
@@ -135,7 +138,7 @@ def _foreign_weight(lines: Sequence[Line], texts: Sequence[str]) -> float:
 
 
 def _without_order(picture: Pixels, texts: Sequence[str]) -> dict[Kind, float]:
-    if _any(_CART, texts) or _any(_PARCEL_TITLE, texts) or _any(_CHAT, texts):
+    if _any(_CART, texts) or _any(_PARCEL_TITLE, texts) or _any(_CHAT, texts) or _any(_BILL, texts):
         return {Kind.OTHER: 0.85, Kind.PRODUCT: 0.1, Kind.SCENE: 0.05}
     if _count(_PRODUCT, texts) >= 2 or (_any(_PRODUCT, texts) and not _any(_OTHER, texts)):
         return {Kind.PRODUCT: 0.85, Kind.OTHER: 0.1, Kind.COMPARISON: 0.05}
@@ -151,7 +154,12 @@ def _without_order(picture: Pixels, texts: Sequence[str]) -> dict[Kind, float]:
 def _against(texts: Sequence[str], labelled: bool) -> float:
     steps = sum(_PARCEL_STEP.search(text) is not None for text in texts)
     timed = sum(has_time(text) or re.search(r"\d{1,2}:\d\d", text) is not None for text in texts)
-    weight = 3.5 * _any(_CART, texts) + 3.0 * min(1, _count(_CHAT, texts)) + 1.0 * (_count(_CHAT, texts) > 2)
+    weight = (
+        5.0 * _any(_BILL, texts)
+        + 3.5 * _any(_CART, texts)
+        + 3.0 * min(1, _count(_CHAT, texts))
+        + 1.0 * (_count(_CHAT, texts) > 2)
+    )
     if steps >= 3 and timed >= 3:
         weight += 2.0 + 2.0 * _any(_PARCEL_TITLE, texts)
     elif _any(_PARCEL_TITLE, texts) and steps >= 2:

@@ -176,7 +176,7 @@ STATUS_WORDS: tuple[tuple[OrderStatus, str], ...] = (
     ),
     (
         _S.PAID,
-        r"(?:noch\s*)?nicht\s*versandt|in\s*bearbeitung|wird\s*(?:vorbereitet|bearbeitet)|bestellt|bestätigt|versand\s*wird\s*vorbereitet|en\s*preparación|preparando|confirmado",
+        r"(?:noch\s*)?nicht\s*versandt|in\s*bearbeitung|wird\s*(?:vorbereitet|bearbeitet)|bestellt(?!\s*am)|bestätigt|versand\s*wird\s*vorbereitet|en\s*preparación|preparando|confirmado",
     ),
     (
         _S.SHIPPED,

@@ -12,7 +12,16 @@ from cs_bot.vision.lite.times import has_time
 _PATTERNS = tuple((status, re.compile(rf"(?<![a-z])(?:{fold(words)})(?![a-z])")) for status, words in STATUS_WORDS)
 _PAYMENT = re.compile(r"pay|支付|付款|支払|zahlung|pago|financial")
 _DECORATION = re.compile(r"[\s·:：>›<‹!！。.,，、()\d\-/]+")
+_FORECAST = re.compile(fold(r"(?:预计|预期|还剩|剩余|将在|商家将|予定|estimated|expected|voraussichtlich).*$"))
+_OPENING = re.compile(
+    fold(
+        r"(?:your|the|this|deine|ihre|tu|su|el)\s*(?:order|package|parcel|item|shipment|bestellung|paket|pedido|paquete)s?\s*"
+        r"(?:is|was|has|have|ist|wurde|wird|está|esta|fue|ha\s*sido)?\s*(?:been|now)?\s*$"
+    )
+)
+_WIDE = re.compile(r"[\u3040-\u9fff]")
 LONG = 26  # a longer line is a sentence about the order, not its status
+LONG_LATIN = 40
 MIN_SCORE = 1.6
 CLOSE = 0.6  # two different statuses nearer than this contradict each other
 
@@ -63,14 +72,16 @@ def _judge(page: Page, box: TextBox, hit: tuple[OrderStatus, int, int], row_text
     status, start, end = hit
     folded = fold(box.text)
     label = STATUS_LABEL.search(row_text)
-    rest = folded[:start] + " " + folded[end:]
+    opening = _OPENING.match(folded[:start])
+    start = opening.start() if opening else start
+    rest = _FORECAST.sub(" ", folded[:start] + " " + folded[end:])
     if label is not None:
         rest = STATUS_LABEL.sub(" ", rest)
-    elif NOT_STATUS.search(rest) or len(folded) > LONG + 14 * folded.isascii():
+    elif NOT_STATUS.search(rest) or len(folded) > (LONG if _WIDE.search(folded) else LONG_LATIN):
         return None
     bare = _DECORATION.sub("", rest)
     share = (end - start) / (end - start + len(bare))
-    latin = folded[start:end].isascii()
+    latin = not _WIDE.search(folded[start:end])
     large = box.height / page.line_height - 1
     high = 1 - page.level(box) / max(1, page.height)
     score = 2.0 * (share >= 0.9) + 0.8 * (share >= 0.4) + 0.6 * (latin and start == 0)

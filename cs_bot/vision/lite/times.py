@@ -33,6 +33,7 @@ _DATES = tuple(
         r"(?<!\d)(?P<a>\d{1,2})(?P<s>[-/])(?P<b>\d{1,2})(?P=s)(?P<y>20\d\d)",
     )
 )
+_WEEKDAY = re.compile(r"\s*\([^()\d]{1,4}\)|\s*(?:周|星期)[一二三四五六日天]")
 _CLOCK = re.compile(
     r"\s*(?:t|at|um|,|a\s*las|[·|])?\s*(?P<pm0>上午|下午|晚上|午前|午後|中午)?\s*(?P<h>[01]?\d|2[0-3])\s?[:：時时点]\s?(?P<i>[0-5]\d)"
     r"(?:\s?[:：分]\s?(?P<sec>[0-5]\d))?(?!\d)\s*(?P<pm>[ap]\.?m\b\.?)?"
@@ -54,7 +55,8 @@ def parse_time(line: Line, start: int, end: int) -> Found | None:
         day, ambiguous = _day(match)
         if day is None:
             continue
-        clock = _CLOCK.match(line.text, match.end(), end)
+        weekday = _WEEKDAY.match(line.text, match.end(), end)
+        clock = _CLOCK.match(line.text, weekday.end() if weekday else match.end(), end)
         value, last = day.strftime("%Y-%m-%d"), match.end()
         if clock is not None:
             value, last = value + "T" + _time(clock), clock.end()
