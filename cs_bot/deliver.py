@@ -1,6 +1,7 @@
 """7a send once through the channel -> Receipt."""
 
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,11 +35,14 @@ def send_next(
 
     `refetch` fetches a reply's facts again and returns their fingerprint (ground.refetch_fingerprint).
     """
+    began = time.monotonic()
     claimed = claim(database, settings=settings, policy=policy, refetch=refetch)
     if claimed is None:
         return None
     channel = channels.get((claimed.outbound.channel, claimed.outbound.account))
-    if channel is None:
+    if time.monotonic() - began > settings.deliver.timeout_s:  # frozen meanwhile: others may have settled the row
+        receipt = Receipt(state=SendState.NOT_SENT, detail="too late to send")
+    elif channel is None:
         receipt = Receipt(state=SendState.FAILED, detail="account not configured")
     else:
         receipt = channel.send(claimed.outbound)
@@ -105,10 +109,10 @@ def _blocked(tx: Transaction, conversation: Row, row: Row, reason: Reason, setti
 
 
 def _ask_a_person(tx: Transaction, conversation: Row, row: Row, reason: Reason, settings: Settings) -> None:
-    if conversation["owner"] == Owner.OUTSIDE and row["kind"] == "reply":
-        messages.end(tx, messages.of_turn(row["turn_id"]), End.HANDED_OVER, Reason.TAKEN_OVER)
-        return
     if not messages.count_open(tx, _answers(row)):
+        return
+    if row["kind"] == "reply":
+        turns.ask_a_person(tx, conversation, turn_id=row["turn_id"], reasons=[reason], settings=settings)
         return
     review_id = turns.hold(tx, conversation, turn_id=row["turn_id"], reasons=[reason], due_s=settings.review.due_s)
     if row["review_id"] is not None and row["review_id"] != review_id:

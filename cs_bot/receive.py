@@ -35,7 +35,7 @@ def receive(
     ring: Ring,
     settings: Settings,
 ) -> Received:
-    """Take one webhook delivery (T1): everything it says is stored in one transaction before 200 is answered.
+    """Take one webhook delivery (T1): everything it says is committed before 200 is answered.
 
     Raises BadSignature (an unknown account too), NotJson (signed; the raw body is kept) and StoreUnavailable.
     """
@@ -44,29 +44,35 @@ def receive(
         raise BadSignature
     handler.verify(request)
     delivery = handler.parse(request)
-    received = Received(problem=delivery.problem)
-    with database.write() as tx:
-        event_id = messages.add_event(
-            tx,
-            channel=channel,
-            account=account,
-            external_id=delivery.delivery_id,
-            body=request.body,
-            body_sha256=sha256(request.body),
-            type=delivery.type,
-            state=_state(delivery),
-            problem=(delivery.problem or "")[:300] or None,
-        )
-        if event_id is None:
-            received.duplicate = True
-        else:
-            messages.saw_account(tx, channel, account)
-            for payload in delivery.payloads:
-                _store(tx, payload, delivery, channel, account, event_id, settings, received)
+    received = database.write_together(lambda tx: _store_all(tx, request, delivery, channel, account, settings))
     if not delivery.is_json:
         raise NotJson
     for queue in sorted(received.bells):
         ring(queue)
+    return received
+
+
+def _store_all(
+    tx: Transaction, request: RawRequest, delivery: Delivery, channel: str, account: str, settings: Settings
+) -> Received:
+    received = Received(problem=delivery.problem)
+    event_id = messages.add_event(
+        tx,
+        channel=channel,
+        account=account,
+        external_id=delivery.delivery_id,
+        body=request.body,
+        body_sha256=sha256(request.body),
+        type=delivery.type,
+        state=_state(delivery),
+        problem=(delivery.problem or "")[:300] or None,
+    )
+    if event_id is None:
+        received.duplicate = True
+        return received
+    messages.saw_account(tx, channel, account)
+    for payload in delivery.payloads:
+        _store(tx, payload, delivery, channel, account, event_id, settings, received)
     return received
 
 

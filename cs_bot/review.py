@@ -178,7 +178,7 @@ def hand_over(database: Database, review_id: int, *, agent_id: int, version: int
         row = _row(tx, review_id)
         conversation = conversations.lock(tx, row["conversation_id"])
         _close(tx, row, version, agent_id, "handed_over", {"note": note[:300]})
-        conversations.set_owner(tx, conversation, Owner.OUTSIDE, tx.now())
+        conversations.set_owner(tx, conversation, Owner.OUTSIDE)
         outbound.add(
             tx,
             conversation_id=conversation["id"],
@@ -198,7 +198,7 @@ def give_back(database: Database, conversation_id: int, *, agent_id: int) -> Non
         if not conversations.exists(tx, conversation_id):
             raise NotFound
         row = conversations.lock(tx, conversation_id)
-        conversations.set_owner(tx, row, Owner.BOT, tx.now())
+        conversations.set_owner(tx, row, Owner.BOT)
         audit(tx, f"agent:{agent_id}", "conversation.given_back", "conversation", conversation_id)
 
 

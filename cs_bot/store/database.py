@@ -1,12 +1,14 @@
 """Engine and transactions: read(), write() and the one clock."""
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, CursorResult, Executable, create_engine, event, text
+from sqlalchemy import Connection, CursorResult, Executable, NestedTransaction, create_engine, event, text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.engine.url import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -14,6 +16,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from cs_bot.errors import ConfigError, StoreUnavailable
 
 BUSY_S = 5.0
+GROUP = 32  # pieces of work that share a commit at most
+T = TypeVar("T")
 Row = RowMapping  # one row, by column name; modules outside store/ use this name
 
 
@@ -35,6 +39,11 @@ class Transaction:
                 moment = self.connection.execute(text("select clock_timestamp()")).scalar_one()
             self._now = moment + self._shift
         return self._now
+
+    def new_now(self) -> datetime:
+        """Read the clock again: after the wait for a lock, so that times follow the order of the locked row."""
+        self._now = None
+        return self.now()
 
     def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Run one statement."""
@@ -64,6 +73,8 @@ class Database:
         address = make_url(url)
         self.dialect = address.get_backend_name()
         self._shift = timedelta()
+        self._queued: deque[_Job] = deque()
+        self._group = threading.Lock()
         if self.dialect == "sqlite":
             if not address.database or address.database == ":memory:":
                 raise ConfigError("SQLite needs a file: workers are processes of their own")
@@ -90,6 +101,39 @@ class Database:
         with self._begin(write=True) as transaction:
             yield transaction
 
+    def write_together(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a write transaction that it may share with other threads' (group commit); its result.
+
+        Whoever gets the lock commits what has queued up meanwhile: many durable writes cost one. Each piece of work has
+        a savepoint, so that one that raises undoes only itself. Returns after the commit; raises what `work` raised,
+        or StoreUnavailable.
+        """
+        job = _Job(work)
+        self._queued.append(job)
+        with self._group:
+            if not job.done:
+                batch = [self._queued.popleft() for _ in range(min(len(self._queued), GROUP))]
+                self._run_together(batch)
+        return cast(T, job.outcome())
+
+    def _run_together(self, batch: list["_Job"]) -> None:
+        try:
+            with self.write() as tx:
+                for job in batch:
+                    job.run(tx, tx.connection.begin_nested() if len(batch) > 1 else None)
+        except _Undo:
+            pass
+        except StoreUnavailable as problem:
+            if len(batch) == 1 or problem.lost:
+                for job in batch:
+                    job.fail(problem)
+                return
+            for job in batch:  # a deadlock or a conflict with another process: each alone
+                self._run_together([job])
+            return
+        for job in batch:
+            job.done = True
+
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A transaction that only reads (SQLite: deferred, never waits for a writer)."""
@@ -105,7 +149,10 @@ class Database:
             if problem.connection_invalidated:
                 self.engine.dispose()  # after a server restart every pooled connection is dead
             if problem.connection_invalidated or isinstance(problem, OperationalError):
-                raise StoreUnavailable(f"the database can't take this now ({type(problem.orig).__name__})") from problem
+                raise StoreUnavailable(
+                    f"the database can't take this now ({type(problem.orig).__name__})",
+                    lost=problem.connection_invalidated,
+                ) from problem
             raise
 
     def shift(self, seconds: float) -> None:
@@ -115,6 +162,46 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+class _Job:
+    """One piece of work of write_together()."""
+
+    def __init__(self, work: Callable[[Transaction], Any]) -> None:
+        self._work = work
+        self._result: Any = None
+        self._problem: Exception | None = None
+        self.done = False
+
+    def run(self, tx: Transaction, savepoint: NestedTransaction | None) -> None:
+        """Do it; what it raises is kept, unless the database failed: that ends the whole batch."""
+        self._problem = None
+        try:
+            self._result = self._work(tx)
+        except DBAPIError:
+            raise
+        except Exception as problem:
+            self._problem = problem
+            if savepoint is None:
+                raise _Undo from problem
+            savepoint.rollback()
+        else:
+            if savepoint is not None:
+                savepoint.commit()
+
+    def fail(self, problem: Exception) -> None:
+        """The batch could not be committed."""
+        self._problem, self.done = problem, True
+
+    def outcome(self) -> Any:
+        """The result, or raise what went wrong."""
+        if self._problem is not None:
+            raise self._problem
+        return self._result
+
+
+class _Undo(Exception):
+    """Rolls back the transaction of a single job that raised; its problem is kept in the job."""
 
 
 def _configure_sqlite(engine: Any) -> None:

@@ -1,7 +1,7 @@
 """Claim, renew, absorb, finish, sweep: the only place that moves a turn (invariants 1 and 4)."""
 
 from cs_bot.turns.arrival import arrive, picture_settled
-from cs_bot.turns.holding import hold, send_back
+from cs_bot.turns.holding import ask_a_person, hold, send_back
 from cs_bot.turns.people import release, revoke, take_over
 from cs_bot.turns.work import Finished, Work, claim, fail, finish, renew, seconds_until_due, stored, sweep
 
@@ -9,6 +9,7 @@ __all__ = [
     "Finished",
     "Work",
     "arrive",
+    "ask_a_person",
     "claim",
     "fail",
     "finish",

@@ -6,6 +6,7 @@ from cs_bot.records import End, Owner, Reason
 from cs_bot.store.database import Row, Transaction
 from cs_bot.store.queries import conversations, messages, reviews, turns
 from cs_bot.store.queries.sql import changed
+from cs_bot.turns.holding import end_waiting
 
 
 def take_over(tx: Transaction, channel: str, account: str, conversation: str, at: datetime) -> None:
@@ -17,18 +18,16 @@ def take_over_locked(tx: Transaction, row: Row, at: datetime) -> None:
     """The same for a conversation that this transaction has locked."""
     if not conversations.set_owner(tx, row, Owner.OUTSIDE, at):
         return
-    hand_over_waiting(tx, row["id"])
+    working = turns.working(tx, row["id"])
+    if working is not None and row["lease_until"] is None:  # it waits for its next attempt: no worker will end it
+        messages.end(tx, messages.of_turn(working["id"]), End.HANDED_OVER, Reason.TAKEN_OVER)
+        turns.change(tx, working["id"], state="finished", outcome="handed_over", finished_at=tx.now())
+    end_waiting(tx, row["id"])
     review = reviews.open_of(tx, row["id"])
     if review is not None:
         messages.end(tx, messages.of_review(review["id"]), End.HANDED_OVER, Reason.TAKEN_OVER)
         reviews.close(tx, review["id"], "handed_over")
     changed(tx, "conversation", row["id"])
-
-
-def hand_over_waiting(tx: Transaction, conversation_id: int) -> None:
-    """Messages that no turn has taken yet end with the person who took over."""
-    messages.end(tx, messages.all_waiting(conversation_id), End.HANDED_OVER, Reason.TAKEN_OVER)
-    conversations.change(tx, conversation_id, due_at=None, burst_started_at=None)
 
 
 def release(tx: Transaction, channel: str, account: str, conversation: str, at: datetime) -> None:
@@ -41,6 +40,7 @@ def release(tx: Transaction, channel: str, account: str, conversation: str, at: 
 def revoke(tx: Transaction, channel: str, account: str, conversation: str, message: str) -> None:
     """The customer took a message back; it changes only what is not yet answered."""
     row = conversations.open_and_lock(tx, channel, account, conversation)
+    tx.new_now()  # deliver compares when a message was revoked with when its reply was made
     taken = messages.revoke(tx, channel, account, message)
     if taken is None or taken["end"] is not None:
         return

@@ -26,8 +26,7 @@ from cs_bot.settings import Settings
 from cs_bot.store.database import Database, Row, Transaction
 from cs_bot.store.queries import conversations, customers, messages, outbound, pictures, turns
 from cs_bot.store.queries.sql import changed
-from cs_bot.turns.holding import hold
-from cs_bot.turns.people import hand_over_waiting
+from cs_bot.turns.holding import ask_a_person, end_waiting
 
 RETRY_S = (1.0, 5.0, 30.0)  # upper bounds of the waits after the first, second, third error (full jitter)
 
@@ -163,13 +162,24 @@ def finish(database: Database, turn: Turn, work: Work, *, settings: Settings) ->
         draft_id, decision_id = _keep(tx, turn, work)
         if row["owner"] == Owner.OUTSIDE:
             messages.end(tx, messages.of_turn(turn.turn_id), End.HANDED_OVER, Reason.TAKEN_OVER)
-            hand_over_waiting(tx, row["id"])
+            end_waiting(tx, row["id"], turn_id=turn.turn_id)
             return _end_turn(tx, turn.turn_id, Finished.HANDED_OVER, work.decision)
         if work.decision.action is Action.SEND and work.draft is not None and not revoked:
             _queue_reply(tx, row, turn, work.draft, work)
             return _end_turn(tx, turn.turn_id, Finished.SEND, work.decision)
         reasons = work.decision.reasons if not revoked else (Reason.REVOKED, *work.decision.reasons)
-        _hold_or_hand_over(tx, row, turn, work, reasons, draft_id, decision_id, settings)
+        ask_a_person(
+            tx,
+            row,
+            turn_id=turn.turn_id,
+            reasons=reasons,
+            settings=settings,
+            suggestion=work.decision.suggestion,
+            text=work.draft.text if work.draft is not None else "",
+            kind=work.decision.kind,
+            draft_id=draft_id,
+            decision_id=decision_id,
+        )
         return _end_turn(tx, turn.turn_id, Finished.REVIEW, work.decision)
 
 
@@ -199,46 +209,6 @@ def _queue_reply(tx: Transaction, row: Row, turn: Turn, draft: Draft, work: Work
     )
 
 
-def _hold_or_hand_over(
-    tx: Transaction,
-    row: Row,
-    turn: Turn,
-    work: Work,
-    reasons: Sequence[Reason],
-    draft_id: int,
-    decision_id: int,
-    settings: Settings,
-) -> None:
-    account = settings.account(turn.channel, turn.account)
-    if account is not None and account.desk == "platform":
-        conversations.set_owner(tx, row, Owner.OUTSIDE, tx.now())
-        outbound.add(
-            tx,
-            conversation_id=row["id"],
-            turn_id=turn.turn_id,
-            origin=f"handoff:{turn.turn_id}:{turn.round}",
-            kind="handoff",
-            text=work.draft.text if work.draft is not None else "",
-            epoch=row["epoch"] + 1,
-            extra={"reasons": list(reasons), "suggestion": work.decision.suggestion},
-        )
-        hand_over_waiting(tx, row["id"])
-        return
-    if Reason.ASKED_FOR_PERSON in reasons:
-        conversations.set_owner(tx, row, Owner.DESK, tx.now())
-    hold(
-        tx,
-        row,
-        turn_id=turn.turn_id,
-        reasons=reasons,
-        due_s=settings.review.due_s,
-        suggestion=work.decision.suggestion,
-        kind=work.decision.kind,
-        draft_id=draft_id,
-        decision_id=decision_id,
-    )
-
-
 def _end_turn(tx: Transaction, turn_id: int, outcome: Finished, decision: Decision | None = None) -> Finished:
     kind, route = (None, None) if decision is None else (decision.kind, decision.route)
     turns.change(tx, turn_id, state="finished", outcome=outcome, finished_at=tx.now(), kind=kind, route=route)
@@ -261,8 +231,8 @@ def _give_up(tx: Transaction, row: Row, turn_id: int, reason: Reason, settings: 
     if not messages.count_open(tx, messages.of_turn(turn_id)):
         _end_turn(tx, turn_id, Finished.REVOKED)
         return
-    hold(tx, row, turn_id=turn_id, reasons=[reason], due_s=settings.review.due_s)
-    _end_turn(tx, turn_id, Finished.REVIEW)
+    ask_a_person(tx, row, turn_id=turn_id, reasons=[reason], settings=settings)
+    _end_turn(tx, turn_id, Finished.HANDED_OVER if row["owner"] == Owner.OUTSIDE else Finished.REVIEW)
 
 
 def sweep(database: Database, *, settings: Settings) -> int:

@@ -99,6 +99,7 @@ class World:
     deliveries: list[tuple[str, bytes]] = field(default_factory=list)
     facts: dict[int, int] = field(default_factory=dict)  # conversation id -> version of what its facts say
     numbers: int = 0
+    whole: bool = True  # False: a promise was broken, there is no use in going on
 
     def __post_init__(self) -> None:
         empty(self.database)
@@ -400,7 +401,9 @@ class World:
     def done(self) -> None:
         """A step is over: the promises are checked."""
         self.memory.step += 1
+        self.whole = False
         promises.check(self)
+        self.whole = True
 
     def drain(self, rounds: int = 80) -> None:
         """Faults stop: every worker and platform works; all must end."""
@@ -419,14 +422,25 @@ class World:
             self.tick(16.0)
         raise promises.Broken(f"did not drain: {promises.stuck(self.database)}")
 
+    # --- questions of the steps
+
     def conversation_ids(self) -> list[int]:
         """Ids of the conversations that exist."""
         return promises.conversation_ids(self.database)
+
+    def silenced(self) -> list[str]:
+        """Conversations where a person answers."""
+        return [name for name, owner in self.memory.owner.items() if owner != "bot"]
 
     def pictures_waiting(self) -> bool:
         """Whether a picture is still to be fetched."""
         with self.database.read() as tx:
             return tx.value(select(picture_uses.c.id).where(picture_uses.c.due_at.is_not(None)).limit(1)) is not None
+
+    def something_to_send(self) -> bool:
+        """Whether a row of the outbox waits."""
+        with self.database.read() as tx:
+            return tx.value(select(outbound.c.id).where(outbound.c.state == "pending").limit(1)) is not None
 
     def rows(self) -> list[dict[str, Any]]:
         """The outbox, oldest first."""

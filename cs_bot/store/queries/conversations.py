@@ -128,9 +128,16 @@ def give_lease_back(tx: Transaction, conversation_id: int, fence: int) -> bool:
     )
 
 
-def set_owner(tx: Transaction, row: RowMapping, owner: Owner, at: datetime) -> bool:
-    """Change who speaks; False when a newer change is known already (events arrive in any order)."""
-    if row["owner_changed_at"] is not None and at < row["owner_changed_at"]:
+def set_owner(tx: Transaction, row: RowMapping, owner: Owner, at: datetime | None = None) -> bool:
+    """Change who speaks; False when a newer change is known already (events arrive in any order).
+
+    `at` is the platform's time of the event. Without it the change is our own: it is made now and always counts, also
+    when the platform's clock runs ahead.
+    """
+    known = row["owner_changed_at"]
+    if at is None:
+        at = tx.now() if known is None else max(tx.now(), known)
+    elif known is not None and at < known:
         return False
     change(tx, row["id"], owner=owner, owner_changed_at=at, epoch=conversations.c.epoch + 1)
     return True

@@ -35,7 +35,9 @@ def claim(tx: Transaction, *, lease_s: float, max_attempts: int) -> RowMapping |
     row = tx.row(
         select(picture_uses)
         .where(
-            picture_uses.c.due_at <= now, or_(picture_uses.c.lease_until.is_(None), picture_uses.c.lease_until < now)
+            picture_uses.c.due_at <= now,
+            picture_uses.c.attempts < max_attempts,  # the picture may be what kills the workers
+            or_(picture_uses.c.lease_until.is_(None), picture_uses.c.lease_until < now),
         )
         .order_by(picture_uses.c.due_at, picture_uses.c.id)
         .limit(1)
