@@ -35,7 +35,7 @@ _ORDER_ACTIONS = _words(
     r"|view\s*invoice|lieferung\s*verfolgen|nochmals\s*kaufen|volver\s*a\s*comprar"
 )
 _CART = _words(
-    r"购物车|(?:去)?结算|全选|提交订单|确认订单|购物袋|カート(?!に入)|レジに進む|注文を確定|shopping\s*(?:cart|bag)|your\s*cart|proceed\s*to\s*checkout|place\s*(?:your\s*)?order|review\s*your\s*order"
+    r"(?<!加入)(?<!入)购物车|(?:去)?结算|全选|提交订单|确认订单|购物袋|カート(?!に入)|レジに進む|注文を確定|shopping\s*(?:cart|bag)|your\s*cart|proceed\s*to\s*checkout|place\s*(?:your\s*)?order|review\s*your\s*order"
     r"|warenkorb(?!\s*legen)|zur\s*kasse|jetzt\s*kaufen|carrito|tramitar\s*pedido"
 )
 _CHAT = _words(

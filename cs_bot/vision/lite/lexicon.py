@@ -30,7 +30,7 @@ def _any(*words: str) -> str:
     return "(?:" + "|".join(fold(word) for word in words) + ")"
 
 
-_ASIDE = r"(?<!支付)(?<!付款)(?<!交易)(?<!退款)(?<!商户)(?<!物流)(?<!快递)(?<!售后)(?<!子)(?<!外部)(?<!原)"
+_ASIDE = r"(?<!支付)(?<!付款)(?<!交易)(?<!退款)(?<!商户)(?<!商家)(?<!物流)(?<!快递)(?<!售后)(?<!子)(?<!外部)(?<!原)"
 ORDER_ID_LABEL = re.compile(
     _any(
         _ASIDE + r"订单\s*(?:编\s*号|号\s*码?|编码|id|no\.?)",
@@ -85,7 +85,7 @@ TOTAL_LABELS = tuple(
 )
 NOT_TOTAL_LABEL = re.compile(
     _any(
-        r"商品\s*(?:的)?\s*(?:总|合计|小计|金额|の)|小\s*计|小計|税前|优惠|折扣|折抵|立减|节省|已省|运费总|运费合|送料|配送|手数料|退款|返金|返还|ポイント|税金|消费税|保费"
+        r"(?<!件)商品\s*(?:的)?\s*(?:总|合计|小计|金额|の)|小\s*计|小計|税前|优惠|折扣|折抵|立减|节省|已省|运费总|运费合|送料|配送|手数料|退款|返金|返还|ポイント|税金|消费税|保费"
         r"|件数|积分|红包|补贴|内含",
         r"sub\s*-?\s*total|before|savings?|saved|discount|refund|shipping|handling|items?\s*total|(?<![a-z])tax(?:es)?(?![a-z])|merchandise|estimated\s*tax"
         r"|total\s*items|zwischensumme|rabatt|erstattung|versand|vor\s*steuern|parcial|descuento|env[ií]o|reembolso|articulos|artículos",

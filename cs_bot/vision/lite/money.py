@@ -98,7 +98,7 @@ def currency_of(sign: str | None, lines: Sequence[Line]) -> tuple[str | None, bo
     if fixed is not None:
         return fixed, True
     raw = " ".join(line.raw for line in lines)
-    japanese = len(re.findall(r"[\u3041-\u30fa]", raw)) >= 4
+    japanese = len(re.findall(r"[\u3041-\u30fa]", raw)) >= 3
     if sign == "¥":
         return ("JPY", True) if japanese else ("CNY", True)
     hant = len(set(_HANT_WORDS.findall(raw))) >= 2
