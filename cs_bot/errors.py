@@ -120,6 +120,10 @@ class StoreUnavailable(BotError):
 
     retryable = True
 
+    def __init__(self, message: str | None = None, *, lost: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost  # the connection is gone: trying again at once is no use
+
 
 class NotFound(BotError):
     """There is no such record."""

@@ -122,17 +122,17 @@ class Database:
                 for job in batch:
                     job.run(tx, tx.connection.begin_nested() if len(batch) > 1 else None)
         except _Undo:
-            pass
-        except StoreUnavailable as problem:
-            if len(batch) == 1 or problem.lost:
+            batch[0].done = True  # alone, and it keeps what it raised
+        except Exception as problem:
+            if len(batch) == 1 or (isinstance(problem, StoreUnavailable) and problem.lost):
                 for job in batch:
                     job.fail(problem)
-                return
-            for job in batch:  # a deadlock or a conflict with another process: each alone
-                self._run_together([job])
-            return
-        for job in batch:
-            job.done = True
+            else:  # a deadlock with another process, or one piece broke a constraint: each alone
+                for job in batch:
+                    self._run_together([job])
+        else:
+            for job in batch:
+                job.done = True
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -54,10 +54,11 @@ def arrive(
     )
     if message_id is None:
         return Arrival(None)
-    conversations.change(tx, row["id"], next_seq=row["next_seq"] + 1)
     changed(tx, "conversation", row["id"])
+    next_seq = row["next_seq"] + 1
     ended = _ends_at_once(tx, row, message, channel, account, sent_at)
     if ended is not None:
+        conversations.change(tx, row["id"], next_seq=next_seq)
         messages.end(tx, messages.by_id(message_id), *ended)
         return Arrival(message_id)
     pictures.add_uses(tx, message_id, [a.url for a in message.attachments])
@@ -67,7 +68,13 @@ def arrive(
         messages.join_review(tx, row["id"], review["id"])
         reviews.bump(tx, review["id"])
         reviews.record(tx, review["id"], None, "customer_wrote", {"message_id": message_id})
+        conversations.change(tx, row["id"], next_seq=next_seq)
         return Arrival(message_id, has_pictures)
+    if row["burst_started_at"] is None and not has_pictures:  # the common case needs no look at what waits
+        due_at = tx.now() + timedelta(seconds=min(settings.quiet_s, settings.wait_at_most_s))
+        conversations.change(tx, row["id"], next_seq=next_seq, due_at=due_at, burst_started_at=tx.now())
+        return Arrival(message_id, due_at=due_at)
+    conversations.change(tx, row["id"], next_seq=next_seq)
     return Arrival(message_id, has_pictures, _set_due(tx, row, settings))
 
 
@@ -114,7 +121,8 @@ def due_time(waiting: Sequence[Row], *, started: datetime, now: datetime, settin
         return at_the_latest
     if asks_after_a_picture(waiting):
         return now
-    quiet = max(m["received_at"] for m in waiting) + timedelta(seconds=settings.quiet_s)
+    last: datetime = max(m["received_at"] for m in waiting)
+    quiet = last + timedelta(seconds=settings.quiet_s)
     return min(quiet, at_the_latest)
 
 

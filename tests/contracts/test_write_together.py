@@ -1,0 +1,86 @@
+"""Group commit: durable, isolated, and every caller gets its own result."""
+
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from cs_bot.errors import Conflict, StoreUnavailable
+from cs_bot.store.database import Database, Transaction
+
+
+@pytest.fixture
+def table(database: Database) -> Database:
+    with database.write() as tx:
+        tx.execute(text("create table piece (n integer primary key)"))
+    return database
+
+
+def put(n: int) -> object:
+    def work(tx: Transaction) -> int:
+        tx.execute(text("insert into piece (n) values (:n)"), {"n": n})
+        if n % 10 == 7:
+            raise Conflict(f"piece {n}")
+        return n * 2
+
+    return work
+
+
+def stored(database: Database) -> set[int]:
+    with database.read() as tx:
+        return {row["n"] for row in tx.rows(text("select n from piece"))}
+
+
+def test_many_threads_each_get_their_own_result_and_only_the_failed_are_undone(table: Database) -> None:
+    results: dict[int, object] = {}
+
+    def one(n: int) -> None:
+        try:
+            results[n] = table.write_together(put(n))  # type: ignore[arg-type]
+        except Conflict as problem:
+            results[n] = str(problem)
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert results == {n: f"piece {n}" if n % 10 == 7 else n * 2 for n in range(60)}
+    assert stored(table) == {n for n in range(60) if n % 10 != 7}
+
+
+def test_a_row_is_visible_to_others_before_the_caller_goes_on(table: Database) -> None:
+    assert table.write_together(put(1)) == 2  # type: ignore[arg-type]
+    other = Database(table.engine.url.render_as_string(hide_password=False))
+    assert stored(other) == {1}
+    other.close()
+
+
+def test_a_database_error_of_one_piece_does_not_fail_the_others(table: Database) -> None:
+    assert table.write_together(put(1)) == 2  # type: ignore[arg-type]
+    together = threading.Barrier(3)
+    outcomes: dict[int, object] = {}
+
+    def one(n: int) -> None:
+        together.wait()
+        try:
+            outcomes[n] = table.write_together(put(n))  # type: ignore[arg-type]
+        except Exception as problem:
+            outcomes[n] = type(problem).__name__
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert outcomes[2] == 4
+    assert outcomes[3] == 6
+    assert outcomes[1] == "IntegrityError"
+    assert stored(table) == {1, 2, 3}
+
+
+def test_an_unreachable_database_is_said_to_every_caller() -> None:
+    away = Database("postgresql+psycopg://nobody@127.0.0.1:9/none")
+    with pytest.raises(StoreUnavailable):
+        away.write_together(lambda tx: tx.now())
+    away.close()
