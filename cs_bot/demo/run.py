@@ -128,7 +128,7 @@ class Teller:
             return None
         if isinstance(step, Wait):
             view = self._until(scenario, step.name, lambda v: v.claimed if step.until == "claimed" else v.settled)
-            return None if view is not None else f"{step.name} was not {step.until} in time"
+            return None if view is not None else f"{step.name} {self._not(step.until)}"
         if isinstance(step, Event):
             return self._event(scenario, step)
         return self._say(scenario, step)
@@ -180,6 +180,10 @@ class Teller:
             self.stopping.wait(LOOK_EVERY_S)
         return None
 
+    def _not(self, state: str) -> str:
+        """Why a wait ended without the state it was for."""
+        return f"was not {state} {'before the stop' if self.stopping.is_set() else f'within {self._timeout_s:g} s'}"
+
     def _settle(self, scenario: Scenario, expect: Expect, result: ScenarioResult, told: Told) -> None:
         say = scenario.say(expect.name)
         if expect.outcome is Outcome.REFUSED:
@@ -187,11 +191,11 @@ class Teller:
         else:
             view = self._until(scenario, expect.name, lambda v: v.settled)
             if view is None:
-                result.problems.append(f"{expect.name} was not settled within {self._timeout_s:g} s")
+                result.problems.append(f"{expect.name} {self._not('settled')}")
                 view = self.observer.find_turn(*self._account, self.message_id(scenario, expect.name))
         reply = self._reply_to(scenario, expect.name)
         text = reply[1] if reply is not None else (view.draft or "" if view is not None else "")
-        result.outcomes[expect.name] = outcome_of(view)
+        result.outcomes[expect.name] = "not told" if view is None and self.stopping.is_set() else outcome_of(view)
         result.problems += [f"{expect.name}: {problem}" for problem in check(expect, view, text)]
         told(scenario, say, view, text)
 
