@@ -23,7 +23,7 @@ from cs_bot.records import Decision, Draft, Facts, Look, Policy, Reading, SendSt
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
-from cs_bot.store.queries import conversations, outbound, pictures
+from cs_bot.store.queries import conversations, messages, outbound, pictures
 from cs_bot.vision.base import Vision
 
 Ring = Callable[[str], None]
@@ -214,6 +214,8 @@ def upkeep(*, database: Database, channels: deliver.Channels, settings: Settings
     fetch.sweep(database, settings=settings)
     deliver.sweep(database, channels=channels, settings=settings)
     review.sweep(database)
+    with database.write() as tx:
+        messages.saw_accounts(tx, since_s=60.0)
     with database.read() as tx:
         due = {
             "fetch": pictures.any_due(tx),

@@ -70,7 +70,6 @@ def _store_all(
     if event_id is None:
         received.duplicate = True
         return received
-    messages.saw_account(tx, channel, account)
     for payload in delivery.payloads:
         _store(tx, payload, delivery, channel, account, event_id, settings, received)
     return received

@@ -1,6 +1,7 @@
 """Engine and transactions: read(), write() and the one clock."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from cs_bot.errors import ConfigError, StoreUnavailable
 
 BUSY_S = 5.0
+ASK_CLOCK_S = 5.0
 GROUP = 32  # pieces of work that share a commit at most
 T = TypeVar("T")
 Row = RowMapping  # one row, by column name; modules outside store/ use this name
@@ -24,24 +26,20 @@ Row = RowMapping  # one row, by column name; modules outside store/ use this nam
 class Transaction:
     """One open transaction. Statements live in store/queries; this adds the clock and small conveniences."""
 
-    def __init__(self, connection: Connection, *, shift: timedelta) -> None:
+    def __init__(self, connection: Connection, clock: "Clock") -> None:
         self.connection = connection
         self.dialect = connection.dialect.name
-        self._shift = shift
+        self._clock = clock
         self._now: datetime | None = None
 
     def now(self) -> datetime:
-        """The database's clock (UTC), read once per transaction; tests shift it with Database.shift()."""
+        """The database's clock (UTC), one value per transaction; tests shift it with Database.shift()."""
         if self._now is None:
-            if self.dialect == "sqlite":  # embedded: the database's clock is this machine's
-                moment = datetime.now(UTC)
-            else:
-                moment = self.connection.execute(text("select clock_timestamp()")).scalar_one()
-            self._now = moment + self._shift
+            self._now = self._clock.now(self.connection)
         return self._now
 
     def new_now(self) -> datetime:
-        """Read the clock again: after the wait for a lock, so that times follow the order of the locked row."""
+        """The clock read again: waiting for a lock takes time, and now() must not lie before what others committed."""
         self._now = None
         return self.now()
 
@@ -66,13 +64,35 @@ class Transaction:
         return self.connection.execute(statement).rowcount == 1
 
 
+class Clock:
+    """The database's clock, asked every few seconds and carried on by this machine's steady one in between.
+
+    So a wrong or jumping wall clock of this machine changes nothing, and a transaction does not pay a round trip.
+    SQLite is embedded: its clock is this machine's.
+    """
+
+    def __init__(self) -> None:
+        self.shift = timedelta()
+        self._asked: tuple[float, datetime] | None = None
+
+    def now(self, connection: Connection) -> datetime:
+        """UTC."""
+        if connection.dialect.name == "sqlite":
+            return datetime.now(UTC) + self.shift
+        asked, steady = self._asked, time.clock_gettime(time.CLOCK_BOOTTIME)
+        if asked is None or steady - asked[0] > ASK_CLOCK_S:
+            moment: datetime = connection.execute(text("select clock_timestamp()")).scalar_one()
+            asked = self._asked = (steady, moment.astimezone(UTC))
+        return asked[1] + timedelta(seconds=steady - asked[0]) + self.shift
+
+
 class Database:
     """A pool of connections to SQLite (WAL, synchronous FULL) or PostgreSQL 15+."""
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         address = make_url(url)
         self.dialect = address.get_backend_name()
-        self._shift = timedelta()
+        self._clock = Clock()
         self._queued: deque[_Job] = deque()
         self._group = threading.Lock()
         if self.dialect == "sqlite":
@@ -111,7 +131,7 @@ class Database:
         job = _Job(work)
         self._queued.append(job)
         with self._group:
-            if not job.done:
+            while not job.done:  # it may stand behind more than one batch
                 batch = [self._queued.popleft() for _ in range(min(len(self._queued), GROUP))]
                 self._run_together(batch)
         return cast(T, job.outcome())
@@ -144,7 +164,7 @@ class Database:
     def _begin(self, *, write: bool) -> Iterator[Transaction]:
         try:
             with self.engine.connect().execution_options(csbot_write=write) as connection, connection.begin():
-                yield Transaction(connection, shift=self._shift)
+                yield Transaction(connection, self._clock)
         except DBAPIError as problem:
             if problem.connection_invalidated:
                 self.engine.dispose()  # after a server restart every pooled connection is dead
@@ -157,7 +177,7 @@ class Database:
 
     def shift(self, seconds: float) -> None:
         """Move this process's view of the clock (tests only)."""
-        self._shift += timedelta(seconds=seconds)
+        self._clock.shift += timedelta(seconds=seconds)
 
     def close(self) -> None:
         """Close all connections."""

@@ -10,7 +10,7 @@ from cs_bot.schemas import MessageCreated
 from cs_bot.settings import TurnSettings
 from cs_bot.store.database import Row, Transaction
 from cs_bot.store.queries import conversations, customers, messages, outbound, pictures, reviews
-from cs_bot.store.queries.sql import changed, sha256
+from cs_bot.store.queries.sql import sha256
 from cs_bot.turns.people import take_over_locked
 
 ECHO_WINDOW_S = 900.0
@@ -37,7 +37,7 @@ def arrive(
 ) -> Arrival:
     """Store one message inside the webhook's transaction (T1)."""
     customer_id = customers.upsert(tx, channel, account, message.customer, now=tx.now())
-    row = conversations.open_and_lock(tx, channel, account, message.conversation_id)
+    row = conversations.arrive(tx, channel, account, message.conversation_id, message.message_id)
     message_id = messages.add(
         tx,
         conversation_id=row["id"],
@@ -46,7 +46,7 @@ def arrive(
         channel=channel,
         account=account,
         external_id=message.message_id,
-        seq=row["next_seq"],
+        seq=row["next_seq"] - 1,
         sender=message.sender,
         text=message.text,
         sent_at=sent_at,
@@ -54,32 +54,27 @@ def arrive(
     )
     if message_id is None:
         return Arrival(None)
-    changed(tx, "conversation", row["id"])
-    next_seq = row["next_seq"] + 1
-    ended = _ends_at_once(tx, row, message, channel, account, sent_at)
+    ended = _ends_at_once(tx, row, message, sent_at)
     if ended is not None:
-        conversations.change(tx, row["id"], next_seq=next_seq)
         messages.end(tx, messages.by_id(message_id), *ended)
         return Arrival(message_id)
     pictures.add_uses(tx, message_id, [a.url for a in message.attachments])
     has_pictures = bool(message.attachments)
-    review = reviews.open_of(tx, row["id"])
-    if review is not None:
-        messages.join_review(tx, row["id"], review["id"])
-        reviews.bump(tx, review["id"])
-        reviews.record(tx, review["id"], None, "customer_wrote", {"message_id": message_id})
-        conversations.change(tx, row["id"], next_seq=next_seq)
+    review_id = row["open_review_id"]
+    if review_id is not None:
+        messages.join_review(tx, row["id"], review_id)
+        reviews.bump(tx, review_id)
+        reviews.record(tx, review_id, None, "customer_wrote", {"message_id": message_id})
         return Arrival(message_id, has_pictures)
     if row["burst_started_at"] is None and not has_pictures:  # the common case needs no look at what waits
         due_at = tx.now() + timedelta(seconds=min(settings.quiet_s, settings.wait_at_most_s))
-        conversations.change(tx, row["id"], next_seq=next_seq, due_at=due_at, burst_started_at=tx.now())
+        conversations.set_due(tx, row["id"], due_at, tx.now())
         return Arrival(message_id, due_at=due_at)
-    conversations.change(tx, row["id"], next_seq=next_seq)
     return Arrival(message_id, has_pictures, _set_due(tx, row, settings))
 
 
 def _ends_at_once(
-    tx: Transaction, row: Row, message: MessageCreated, channel: str, account: str, sent_at: datetime
+    tx: Transaction, row: Row, message: MessageCreated, sent_at: datetime
 ) -> tuple[End, Reason | None] | None:
     if message.sender != "customer":
         ours = message.sender == "bot" or outbound.is_ours(
@@ -89,7 +84,7 @@ def _ends_at_once(
             return End.IGNORED, Reason.OWN_ECHO
         take_over_locked(tx, row, sent_at)
         return End.IGNORED, Reason.AGENT_MESSAGE
-    if messages.revoked_before(tx, channel, account, message.message_id):
+    if row["revoked_at"] is not None:
         return End.REVOKED, Reason.REVOKED
     if not message.text.strip() and not message.attachments:
         return End.IGNORED, Reason.EMPTY
@@ -110,7 +105,7 @@ def _set_due(tx: Transaction, row: Row, settings: TurnSettings) -> datetime | No
         return None
     started = row["burst_started_at"] or tx.now()
     due_at = due_time(waiting, started=started, now=tx.now(), settings=settings)
-    conversations.change(tx, row["id"], due_at=due_at, burst_started_at=started)
+    conversations.set_due(tx, row["id"], due_at, started)
     return due_at
 
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, literal_column, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import Owner
 from cs_bot.store.database import Transaction
-from cs_bot.store.queries.sql import insert
-from cs_bot.store.tables import conversations
+from cs_bot.store.queries.sql import insert, insert_for
+from cs_bot.store.tables import UtcTime, conversations, revocations
 
 
 def open_and_lock(tx: Transaction, channel: str, account: str, external_id: str) -> RowMapping:
@@ -25,6 +26,70 @@ def open_and_lock(tx: Transaction, channel: str, account: str, external_id: str)
     row = tx.row(statement.returning(*conversations.c))
     assert row is not None
     return row
+
+
+@cache
+def _arrival(dialect: str) -> Any:
+    now = bindparam("now", type_=UtcTime)
+    key: dict[str, Any] = {name: bindparam(name) for name in ("channel", "account", "external_id")}
+    # As text: SQLAlchemy leaves the table's name off inside RETURNING, and SQLite then finds `id` ambiguous.
+    review: ColumnElement[Any] = literal_column(
+        "(select reviews.id from reviews where reviews.conversation_id = conversations.id and reviews.state = 'open')"
+    )
+    revoked = (
+        select(revocations.c.revoked_at)
+        .where(
+            revocations.c.channel == bindparam("channel"),
+            revocations.c.account == bindparam("account"),
+            revocations.c.external_id == bindparam("message"),
+        )
+        .scalar_subquery()
+    )
+    return (
+        insert_for(dialect, conversations)
+        .values(**key, created_at=now, updated_at=now, next_seq=2)
+        .on_conflict_do_update(
+            index_elements=["channel", "account", "external_id"],
+            set_={"updated_at": now, "next_seq": conversations.c.next_seq + 1},
+        )
+        .returning(*conversations.c, review.label("open_review_id"), revoked.label("revoked_at"))
+    )
+
+
+def arrive(tx: Transaction, channel: str, account: str, external_id: str, message: str) -> RowMapping:
+    """As open_and_lock, with the next number taken: next_seq - 1 is this message's (a repeated one leaves a gap).
+
+    Also `open_review_id`, and `revoked_at` when the revoke of `message` came first.
+    """
+    values = {
+        "channel": channel,
+        "account": account,
+        "external_id": external_id,
+        "message": message,
+        "now": tx.now(),
+    }
+    row = tx.execute(_arrival(tx.dialect), values).mappings().first()
+    assert row is not None
+    return row
+
+
+@cache
+def _set_due() -> Any:
+    return (
+        update(conversations)
+        .where(conversations.c.id == bindparam("conversation"))
+        .values(
+            due_at=bindparam("due", type_=UtcTime),
+            burst_started_at=bindparam("started", type_=UtcTime),
+            updated_at=bindparam("now", type_=UtcTime),
+        )
+    )
+
+
+def set_due(tx: Transaction, conversation_id: int, due_at: datetime, started: datetime) -> None:
+    """When the waiting burst is to be answered."""
+    values = {"conversation": conversation_id, "due": due_at, "started": started, "now": tx.now()}
+    tx.execute(_set_due(), values)
 
 
 def lock(tx: Transaction, conversation_id: int) -> RowMapping:

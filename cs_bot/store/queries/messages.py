@@ -2,75 +2,66 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, exists, func, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import End, Reason
 from cs_bot.store.database import Transaction
-from cs_bot.store.queries.sql import insert
+from cs_bot.store.queries.sql import insert, insert_for
 from cs_bot.store.tables import accounts_seen, events, messages, outbound, picture_uses, revocations
 
-SEEN_EVERY_S = 60.0
+
+@cache
+def _new(dialect: str, table: Table, names: tuple[str, ...]) -> Any:
+    values = {name: bindparam(name, type_=table.c[name].type) for name in names}
+    key = ["channel", "account", "external_id"]
+    return insert_for(dialect, table).values(**values).on_conflict_do_nothing(index_elements=key).returning(table.c.id)
+
+
+def _add(tx: Transaction, table: Table, values: dict[str, Any]) -> int | None:
+    """The new row's id; None when the platform's id is known (another body is counted, the first is kept)."""
+    found = tx.execute(_new(tx.dialect, table, tuple(values)), values).scalar()
+    if found is not None:
+        return int(found)
+    tx.execute(
+        update(table)
+        .where(
+            table.c.channel == values["channel"],
+            table.c.account == values["account"],
+            table.c.external_id == values["external_id"],
+            table.c.body_sha256 != values["body_sha256"],
+        )
+        .values(conflicts=table.c.conflicts + 1)
+    )
+    return None
 
 
 def add_event(tx: Transaction, **values: Any) -> int | None:
     """Store a raw delivery; None when this delivery id is known (another body is flagged, the first is kept)."""
-    found = tx.value(
-        insert(tx, events)
-        .values(received_at=tx.now(), **values)
-        .on_conflict_do_nothing(index_elements=["channel", "account", "external_id"])
-        .returning(events.c.id)
+    return _add(tx, events, {"received_at": tx.now(), **values})
+
+
+def saw_accounts(tx: Transaction, since_s: float) -> None:
+    """Note which accounts were alive lately (upkeep; a row that every webhook touched would queue them)."""
+    since = tx.now() - timedelta(seconds=since_s)
+    alive = tx.rows(
+        select(events.c.channel, events.c.account, func.max(events.c.received_at).label("last"))
+        .where(events.c.received_at >= since)
+        .group_by(events.c.channel, events.c.account)
     )
-    if found is None:
-        tx.execute(
-            update(events)
-            .where(
-                events.c.channel == values["channel"],
-                events.c.account == values["account"],
-                events.c.external_id == values["external_id"],
-                events.c.body_sha256 != values["body_sha256"],
-            )
-            .values(conflicts=events.c.conflicts + 1)
+    for row in alive:
+        new = insert(tx, accounts_seen).values(
+            channel=row["channel"], account=row["account"], first_seen_at=row["last"], last_seen_at=row["last"]
         )
-        return None
-    return int(found)
-
-
-def saw_account(tx: Transaction, channel: str, account: str) -> None:
-    """Note that an account is alive, at most once a minute (a hot row would queue every webhook behind it)."""
-    now = tx.now()
-    key = (accounts_seen.c.channel == channel) & (accounts_seen.c.account == account)
-    seen = tx.value(select(accounts_seen.c.last_seen_at).where(key))
-    if seen is None:
-        new = insert(tx, accounts_seen).values(channel=channel, account=account, first_seen_at=now, last_seen_at=now)
-        tx.execute(new.on_conflict_do_nothing())
-    elif seen < now - timedelta(seconds=SEEN_EVERY_S):
-        tx.execute(update(accounts_seen).where(key).values(last_seen_at=now))
+        tx.execute(new.on_conflict_do_update(index_elements=["channel", "account"], set_={"last_seen_at": row["last"]}))
 
 
 def add(tx: Transaction, **values: Any) -> int | None:
     """Store a message; None when its id is known for good (another body is flagged, the first is kept)."""
-    found = tx.value(
-        insert(tx, messages)
-        .values(received_at=tx.now(), **values)
-        .on_conflict_do_nothing(index_elements=["channel", "account", "external_id"])
-        .returning(messages.c.id)
-    )
-    if found is None:
-        tx.execute(
-            update(messages)
-            .where(
-                messages.c.channel == values["channel"],
-                messages.c.account == values["account"],
-                messages.c.external_id == values["external_id"],
-                messages.c.body_sha256 != values["body_sha256"],
-            )
-            .values(conflicts=messages.c.conflicts + 1)
-        )
-        return None
-    return int(found)
+    return _add(tx, messages, {"received_at": tx.now(), **values})
 
 
 def find(tx: Transaction, channel: str, account: str, external_id: str) -> RowMapping | None:
@@ -200,20 +191,6 @@ def revoke(tx: Transaction, channel: str, account: str, external_id: str) -> Row
         tx.execute(update(messages).where(messages.c.id == row["id"]).values(revoked_at=now))
         end(tx, by_id(row["id"]), End.REVOKED, Reason.REVOKED)
     return row
-
-
-def revoked_before(tx: Transaction, channel: str, account: str, external_id: str) -> bool:
-    """Whether the revoke came first."""
-    return (
-        tx.row(
-            select(revocations).where(
-                revocations.c.channel == channel,
-                revocations.c.account == account,
-                revocations.c.external_id == external_id,
-            )
-        )
-        is not None
-    )
 
 
 def earlier(tx: Transaction, conversation_id: int, *, before_seq: int, limit: int = 10) -> tuple[tuple[str, str], ...]:

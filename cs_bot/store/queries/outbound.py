@@ -158,15 +158,16 @@ def next_due_at(tx: Transaction) -> datetime | None:
 
 def account_failed(tx: Transaction, channel: str, account: str, *, failures: int, pause_s: float) -> None:
     """Count a failed send; at `failures` in a row the account pauses, then one trial at a time."""
-    key: ColumnElement[bool] = (accounts_seen.c.channel == channel) & (accounts_seen.c.account == account)
-    count = tx.value(
-        update(accounts_seen)
-        .where(key)
-        .values(send_failures=accounts_seen.c.send_failures + 1)
-        .returning(accounts_seen.c.send_failures)
+    now = tx.now()
+    new = insert(tx, accounts_seen).values(
+        channel=channel, account=account, first_seen_at=now, last_seen_at=now, send_failures=1
     )
-    if count is not None and count >= failures:
-        tx.execute(update(accounts_seen).where(key).values(paused_until=tx.now() + timedelta(seconds=pause_s)))
+    counted = new.on_conflict_do_update(
+        index_elements=["channel", "account"], set_={"send_failures": accounts_seen.c.send_failures + 1}
+    )
+    if tx.value(counted.returning(accounts_seen.c.send_failures)) >= failures:
+        key: ColumnElement[bool] = (accounts_seen.c.channel == channel) & (accounts_seen.c.account == account)
+        tx.execute(update(accounts_seen).where(key).values(paused_until=now + timedelta(seconds=pause_s)))
 
 
 def start_trial(tx: Transaction, channel: str, account: str, *, failures: int, pause_s: float) -> None:

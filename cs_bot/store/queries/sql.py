@@ -13,7 +13,12 @@ from cs_bot.store.tables import changes
 
 def insert(tx: Transaction, table: Table) -> Any:
     """The dialect's INSERT, which knows ON CONFLICT and RETURNING."""
-    return (sqlite if tx.dialect == "sqlite" else postgresql).insert(table)
+    return insert_for(tx.dialect, table)
+
+
+def insert_for(dialect: str, table: Table) -> Any:
+    """The same by the dialect's name: for statements that are built once (building one costs more than running it)."""
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
 
 
 def changed(tx: Transaction, noun: str, noun_id: int) -> None:
