@@ -63,8 +63,9 @@ def _number(
         return ReadField()
     best = found.numbers[0]
     labelled = best.label is not None
+    loose = not set(shapes_of(best.value, formats)) - {"shopify"}
     shape = format_guard(best.value, labelled, platforms, formats)
-    guards = [*whole, *shape, *number_guards(evidence, best.span)]
+    guards = [*whole, *shape, *number_guards(evidence, best.span, loose=loose)]
     if len(found.numbers) > 1:
         guards.append(CONFLICT)
     if not labelled and (shape or len(best.value) < 17):

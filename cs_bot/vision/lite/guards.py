@@ -12,15 +12,18 @@ from cs_bot.vision.lite.boxes import Page, TextBox
 from cs_bot.vision.lite.lines import Span
 from cs_bot.vision.lite.numbers import more_digits, shapes_of
 from cs_bot.vision.lite.ocr import Pixels
-from cs_bot.vision.lite.pixels import at_border, covered, line_crop, solid_beside, stroke_free
+from cs_bot.vision.lite.pixels import at_border, beside, covered, line_crop, stroke_free
 
 EDGE, SPLIT, PITCH, COVERED, REREAD, FORMAT = "edge", "split", "pitch", "covered", "reread", "format"
 WIDE_GAP = 1.62  # a gap between two digits this many times the usual one may hide a digit
+FEW_GAPS, WIDE_GAP_FEW = 6, 1.75  # short numbers: no usual gap to speak of, so the smallest one counts
 WIDE_GAP_LETTERS = 1.95  # letters differ in width
 EDGE_PITCHES = 0.85  # a number that ends this near the picture's edge, in character pitches, may go on outside
 SHORT_OWN = re.compile(r"[A-Z]{0,5}-?\d{4,9}(?:-\d{1,3})?")  # numbers as a shop's own site gives them
-OWN_LENGTHS = range(10, 33)  # longer ones of unknown shape are only trusted when no known format is near
-NEAR_KNOWN = (10, 11, 13, 14, 16, 17)  # a known number with one or two digits lost
+LONG_OWN = re.compile(r"[A-Z]{1,5}-?\d{8,26}|\d{20,30}")  # longer than any platform's, so not one cut short
+COULD_BE_CUT = {
+    "jd": 15
+}  # as long as a longer number that lost its end: trusted only on a page that names the platform
 
 
 @dataclass(frozen=True)
@@ -32,35 +35,37 @@ class Evidence:
     read_line: Callable[[Pixels], str]
 
 
-def number_guards(evidence: Evidence, span: Span) -> tuple[str, ...]:
-    """Guards of an order number, but for its format."""
+def number_guards(evidence: Evidence, span: Span, *, loose: bool) -> tuple[str, ...]:
+    """Guards of an order number, but for its format; `loose` when no platform's format fixes its length."""
     fired = []
     if len(span.parts) > 1 or more_digits(span):
         fired.append(SPLIT)
     if wide_gap(span):
         fired.append(PITCH)
-    return (*fired, *pixel_guards(evidence, span))
+    return (*fired, *pixel_guards(evidence, span, whole=True, loose=loose))
 
 
-def pixel_guards(evidence: Evidence, span: Span, *, even: bool = True) -> tuple[str, ...]:
+def pixel_guards(
+    evidence: Evidence, span: Span, *, even: bool = True, whole: bool = False, loose: bool = False
+) -> tuple[str, ...]:
     """Guards of any value that consists of digits: at an edge, covered, or read otherwise at a second look.
 
-    `even` as in pixels.covered.
+    `even` as in pixels.covered; `whole` says that no space belongs into the value, `loose` that its length
+    tells nothing, so that even a little ink beside it counts.
     """
     fired = set()
     for box, first, last in span.parts:
         part = _part(span, box, first, last)
         if _near_border(evidence.page, box, first, last):
             fired.add(EDGE)
-        if last - first < 3:
-            continue
         if at_border(evidence.picture, part):
             fired.add(EDGE)
-        if covered(evidence.picture, part, even=even) or solid_beside(
-            evidence.picture, part, _room(evidence.page, box, first, last)
-        ):
+        if last - first < 3:
+            continue
+        near = beside(evidence.picture, part, _room(evidence.page, box, first, last))
+        if covered(evidence.picture, part, even=even) or near == "solid" or (loose and near):
             fired.add(COVERED)
-        if not fired and _reads_otherwise(evidence, part):
+        if not fired and _reads_otherwise(evidence, part, whole):
             fired.add(REREAD)
     return tuple(sorted(fired))
 
@@ -73,12 +78,9 @@ def format_guard(value: str, labelled: bool, platforms: tuple[str, ...], formats
         return ()
     if known and not _own_allowed(known):
         return (FORMAT,)
-    if any(name != "shopify" for name in shapes):
+    if any(name != "shopify" and COULD_BE_CUT.get(name) != len(value) for name in shapes):
         return ()
-    if labelled and SHORT_OWN.fullmatch(value):
-        return ()
-    digits = sum(sign.isdigit() for sign in value)
-    own = labelled and digits in OWN_LENGTHS and digits not in NEAR_KNOWN and len(value) <= 32
+    own = labelled and (SHORT_OWN.fullmatch(value) or LONG_OWN.fullmatch(value))
     return () if own else (FORMAT,)
 
 
@@ -103,8 +105,10 @@ def wide_gap(span: Span) -> bool:
         pairs = list(pairwise(text))
         digits = [gap for gap, (a, b) in zip(gaps, pairs, strict=True) if a.isdigit() and b.isdigit()]
         usual = median(digits) if len(digits) >= 3 else median(gaps)
+        few = len(gaps) < FEW_GAPS
+        usual = min(gaps) if few else usual
         for gap, (a, b) in zip(gaps, pairs, strict=True):
-            limit = WIDE_GAP if (a + b).isdigit() else WIDE_GAP_LETTERS
+            limit = WIDE_GAP_FEW if few else WIDE_GAP if (a + b).isdigit() else WIDE_GAP_LETTERS
             if gap > limit * usual:
                 return True
     return False
@@ -161,14 +165,24 @@ def _room(page: Page, box: TextBox, first: int, last: int) -> tuple[float, float
     return min(most, max(0.0, left)), min(most, max(0.0, right))
 
 
-def _reads_otherwise(evidence: Evidence, part: Span) -> bool:
+def _reads_otherwise(evidence: Evidence, part: Span, whole: bool) -> bool:
     """Whether a second and a third look at the same characters, cut out and freed of strokes, give other ones."""
     crop = line_crop(evidence.picture, part)
     if crop is None:
         return True
-    expected = _bare(part.raw)
-    views = (np.clip(crop, 0, 255).astype(np.uint8), stroke_free(crop))
-    return any(_bare(evidence.read_line(view)) != expected for view in views)
+    box, first, last = part.parts[0]
+    stray = 0 if whole else (first > 0) + (last < len(box.text))  # bits of a currency sign beside the number
+    for view in (np.clip(crop, 0, 255).astype(np.uint8), stroke_free(crop)):
+        text = evidence.read_line(view)
+        if not _same(_bare(part.raw), _bare(text), stray) or (whole and re.search(r"\d\s+\d", text)):
+            return True
+    return False
+
+
+def _same(expected: str, got: str, stray: int) -> bool:
+    return expected == got or (
+        0 < len(got) - len(expected) <= stray and (got.startswith(expected) or got.endswith(expected))
+    )
 
 
 def _bare(text: str) -> str:

@@ -47,7 +47,7 @@ ORDER_ID_LABEL = re.compile(
 )
 NOT_ORDER_ID_LABEL = re.compile(
     _any(
-        r"(?:支付|交易|付款|退款|售后|商户|物流|快递|运|外部|流水|配送|发票|包裹|取件|核销|券|会员|商品|货)\s*(?:订单|交易|支付)?\s*"
+        r"(?:支付|交易|付款|退款|售后|商户|商家|物流|快递|运|外部|流水|配送|发票|包裹|取件|核销|券|会员|商品|货)\s*(?:订单|交易|支付)?\s*"
         r"(?:单\s*号|编\s*号|号\s*码?|码|号)",
         r"追踪|跟踪|手机|电话|电話|(?<!文)(?<!订)伝票|お問い?合わ?せ",
         r"(?:tracking|invoice|rechnung|sendung|receipt|payment|transaction|refund|return|item|product|customer|phone|tel|sku|asin|vat)",
@@ -227,7 +227,7 @@ FORMATS: dict[str, str] = {  # full matches, letters upper case, without spaces
     "jd": r"\d{12}|\d{15}",
     "pdd": r"\d{6}-\d{15}",
     "douyin": r"\d{19}",
-    "wechat": r"\d{19}|20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{4,20}|[A-Z]{1,3}20\d{10,24}",
+    "wechat": r"\d{19}|20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{8,20}|[A-Z]{1,3}20\d{14,24}",
     "amazon": r"\d{3}-\d{7}-\d{7}|D\d{2}-\d{7}-\d{7}",
     "rakuten": r"\d{6}-20\d{6}-\d{10}",
     "shopee": r"\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[0-9A-Z]{8}",

@@ -17,7 +17,8 @@ from cs_bot.vision.lite.lines import Found, Line, Span, beside
 _TOKEN = re.compile(r"[^0-9a-z\u3040-\u9fff]{0,6}(?P<id>[0-9a-z][0-9a-z\-\u2010-\u2015]{2,39})")
 _TAIL_WORDS = re.compile(r"-?(?:copy|copied|details?|view|kopieren|copiar|edit)$", re.IGNORECASE)
 _LOOSE = re.compile(r"(?<![0-9a-z-])(?=[0-9a-z-]*\d{4})[0-9a-z][0-9a-z-]{11,29}(?![0-9a-z-])")
-_MORE_DIGITS = re.compile(r"(?<![\d.,:/-])\d{2,}(?![\d.,:/%-])")
+_TIMES = re.compile(r"20\d\d\s?[-/.年]\s?\d+\s?[-/.月]\s?\d+\s?日?|\d{1,2}:\d\d(?::\d\d)?|[a-z]+\.? \d{1,2}, 20\d\d")
+_MORE_DIGITS = re.compile(r"\d{2,}|(?<![a-z])(?=[a-z]*\d)[a-z\d]{3,}")
 MIN_DIGITS = 4
 
 
@@ -42,10 +43,10 @@ def shapes_of(value: str, formats: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def more_digits(span: Span) -> bool:
-    """Whether another string of digits stands on the same line right of the number."""
+    """Whether the number seems to go on: a hyphen ends it, or more digits (no time) follow on its line."""
     rest = span.line.text[span.end :]
     halt = _next_label(rest)
-    return _MORE_DIGITS.search(rest if halt is None else rest[:halt]) is not None
+    return rest.startswith("-") or _MORE_DIGITS.search(_TIMES.sub(" ", rest[:halt])) is not None
 
 
 def _next_label(rest: str) -> int | None:

@@ -18,6 +18,8 @@ MARGIN = 2.6  # looked at on both sides of a number, in character pitches
 RUN_LONG = ((13.0, 2.1), (0.0, 3.5))  # (least pitch in pixels, longest level stroke through the middle in pitches)
 JOINED = ((17.0, 2.3), (13.0, 3.2), (0.0, 6.0))  # (least pitch, widest connected ink): small characters blur together
 SOLID = 0.62  # columns filled from top to bottom over more pitches than this are no character
+INK_NEAR = 0.65  # looked at for any ink beside a number, in pitches (a copy icon stands farther away)
+INK_BESIDE = 0.2  # columns with ink beside a number, in pitches, that are more than dirt
 FOREIGN, FOREIGN_MIXED = 22.0, 45.0  # ink this far off the colours between ground and characters is not theirs
 FAINT, BOLD = 0.76, 1.3  # contrast of one character as a share of the others'
 GROUND = 20.0  # the ground behind one character differs this much from the line's
@@ -46,9 +48,8 @@ def cut_out(picture: Pixels, span: Span, above: float, aside: float, beside: flo
         return None
     box, first, last = parts[0]
     centres = [box.cuts[at] * box.width for at in range(first, last)]
-    if len(centres) < 3:
-        return None
-    pitch = float(np.median(np.diff(centres)))
+    apart = np.diff(centres if len(centres) >= 3 else [cut * box.width for cut in box.cuts])
+    pitch = float(np.median(apart)) if len(apart) else 0.5 * box.height
     if pitch <= 1:
         return None
     inner = aside if beside is None else beside
@@ -105,16 +106,21 @@ def covered(picture: Pixels, span: Span, *, even: bool = True) -> str:
     return "odd" if even and _odd_one(strip) else ""
 
 
-def solid_beside(picture: Pixels, span: Span, room: tuple[float, float]) -> bool:
-    """Whether a solid patch lies directly left or right of a number, within `room` (pixels free of other text)."""
+def beside(picture: Pixels, span: Span, room: tuple[float, float]) -> str:
+    """What lies directly left or right of a number within `room` (pixels free of other text).
+
+    `solid` for a filled patch, `ink` for anything at all (an icon, or digits made illegible), empty for nothing.
+    """
     strip = cut_out(picture, span, 0.0, MARGIN)
     if strip is None:
-        return True
+        return "solid"
     ink = _ink(strip.pixels)
     first, last, pitch = strip.centres[0], strip.centres[-1], strip.pitch
-    left = ink[:, round(max(0, first - 0.5 * pitch - room[0])) : max(0, round(first - 0.6 * pitch))]
-    right = ink[:, round(last + 0.6 * pitch) : round(last + 0.5 * pitch + room[1])]
-    return _solid(left, pitch) or _solid(right, pitch)
+    left = ink[:, round(max(0, first - 0.5 * pitch - room[0])) : max(0, round(first - 0.7 * pitch))]
+    right = ink[:, round(last + 0.7 * pitch) : round(last + 0.5 * pitch + room[1])]
+    if _solid(left, pitch) or _solid(right, pitch):
+        return "solid"
+    return "ink" if right[:, : round(INK_NEAR * pitch)].any(axis=0).sum() > INK_BESIDE * pitch else ""
 
 
 def at_border(picture: Pixels, span: Span) -> bool:
@@ -125,7 +131,7 @@ def at_border(picture: Pixels, span: Span) -> bool:
     ground = np.median(strip.pixels, axis=0)  # a colour a column
     pitch = strip.pitch
     first, last = strip.centres[0], strip.centres[-1]
-    inside = np.median(ground[round(first) : round(last)], axis=0)
+    inside = np.median(ground[round(first) : max(round(first) + 2, round(last))], axis=0)
     away = np.abs(ground - inside).max(axis=1) > BORDER
     lo, hi = round(first - 1.15 * pitch), round(last + 1.15 * pitch)
     return bool(away[max(0, lo) : round(first - 0.3 * pitch)].any() or away[round(last + 0.3 * pitch) : hi].any())

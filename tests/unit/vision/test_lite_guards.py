@@ -143,6 +143,10 @@ def test_a_number_in_two_pieces_is_not_trusted() -> None:
         ("1024", False, (), True),
         ("E2026110312345678901234", True, ("wechat",), False),
         ("20261103140512345", True, (), False),
+        ("2026110340652", True, (), True),
+        ("694200790413851", True, (), True),
+        ("694200790413851", True, ("jd",), False),
+        ("112-9373068-35", True, (), True),
     ],
 )
 def test_the_shape_of_a_number_is_checked(value: str, labelled: bool, platforms: tuple[str, ...], fires: bool) -> None:
