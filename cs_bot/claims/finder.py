@@ -9,11 +9,11 @@ from cs_bot.records import Record
 languages_with_lexicon: frozenset[str] = frozenset(LANGUAGES)
 
 _ALWAYS = (
-    (ClaimType.CONTACT, re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S+|[\w.+-]*@[\w.-]+")),
+    (ClaimType.CONTACT, re.compile(r"(?:[a-z][a-z0-9+.-]{0,30}://|www\.)\S+|[\w.+-]{0,64}@[\w.-]+")),
     (
         ClaimType.CONTACT,
         re.compile(
-            r"(?<![\w.])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|cn|net|org|shop|io|co|jp|kr|top|xyz|cc|me|link|site|store|"
+            r"(?<![\w.-])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|cn|net|org|shop|io|co|jp|kr|top|xyz|cc|me|link|site|store|"
             r"info|biz|tv|app|ly|gl|ru|de|uk|tw|hk|vip|club|online)(?![a-z0-9])(?:/\S*)?"
         ),
     ),

@@ -1,6 +1,7 @@
 """One spelling for matching: widths, cases, hidden characters, traditional forms, with the way back to the text."""
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _TRADITIONAL = (
@@ -18,6 +19,7 @@ SIMPLIFIED = {t: s for t, s in zip(_TRADITIONAL[::2], _TRADITIONAL[1::2], strict
 _LOOKALIKES = dict(zip("аеорсхуіѕкмтнвгԁɡɩοανρτυιε", "aeopcxyiskmthbrdgioavptuie", strict=True))
 _EMOJI_NUMBERS = {"🔟": "10", "💯": "100"}
 _KEPT = "，、〇"  # full-width comma: a list in Chinese, no decimal sign
+_GAPS = frozenset(" \u3000·*_~^|")
 _DROPPED = ("Cf", "Cc", "Mn", "Me", "Cs", "Co", "Cn")
 
 
@@ -46,7 +48,7 @@ def fold(text: str) -> Folded:
         for folded in _fold_char(char):
             chars.append(folded)
             origin.append(place)
-    kept = [i for i, char in enumerate(chars) if not _is_gap(chars, i, char)]
+    kept = list(_kept(chars))
     return Folded(source, "".join(chars[i] for i in kept), tuple(origin[i] for i in kept))
 
 
@@ -103,13 +105,22 @@ def _fold_letter(char: str) -> str:
     return _LOOKALIKES.get(lower, lower)
 
 
-def _is_gap(chars: list[str], place: int, char: str) -> bool:
-    """Blanks and filling signs between two Chinese characters or kana hide words; they are dropped."""
-    if char not in " \u3000·*_~^|":
-        return False
-    left, right = place - 1, place + 1
-    while left >= 0 and chars[left] in " \u3000·*_~^|":
-        left -= 1
-    while right < len(chars) and chars[right] in " \u3000·*_~^|":
-        right += 1
-    return left >= 0 and right < len(chars) and is_cjk(chars[left]) and is_cjk(chars[right])
+def _kept(chars: list[str]) -> Iterator[int]:
+    """Places to keep. A run of blanks counts once; between two Chinese characters or kana, where blanks and filling
+    signs hide words, not at all."""
+    last = ""  # the last character kept that is no gap
+    start = 0  # where the run of gaps before this place began
+    for place, char in enumerate(chars):
+        if char in _GAPS:
+            continue
+        run = range(start, place)
+        if not (last and is_cjk(last) and is_cjk(char)):
+            yield from _once(chars, run)
+        yield place
+        last, start = char, place + 1
+    yield from _once(chars, range(start, len(chars)))
+
+
+def _once(chars: list[str], run: range) -> Iterator[int]:
+    """The places of a run of gaps, its repeated blanks once."""
+    return (place for place in run if not (chars[place] == " " and place > run.start and chars[place - 1] == " "))

@@ -19,6 +19,7 @@ _WITH_AMOUNT = frozenset({"order_amount", "order_status", "order_number"})
 _ONE_BY_ONE = frozenset({"faq", "product"})  # two questions of this kind are two questions
 _SMALL_TALK = frozenset({"greeting", "thanks"})
 _LANGUAGES = ("zh", "en", "ja", "ko")
+MAX_READ = 4000
 _LONG_CLAUSE = 30  # characters that nobody understood are taken for a question of their own
 
 _CLAUSES = re.compile(r"[。！？!?\n；;，,、~]+|(?<=[a-z])\.(?=\s|$)|\s{2,}|(?<=[吗呢])\s*(?=\S)")
@@ -69,7 +70,11 @@ class Question(Record):
 
 
 def read_question(text: str) -> Question:
-    """Read the customer's words of one turn; messages are separated by line breaks."""
+    """Read the customer's words of one turn; messages are separated by line breaks.
+
+    Of a text longer than MAX_READ characters only the start is read; it then counts as several questions.
+    """
+    text, rest = text[:MAX_READ], text[MAX_READ:].strip()
     words = _STICKER.sub("\u263a", without_order_ids(text))
     folded = fold_words(words)
     order_ids = typed_order_ids(text)
@@ -85,7 +90,7 @@ def read_question(text: str) -> Question:
         wants_person=bool(_pattern("wants_person").search(folded)),
         upset=bool(_pattern("upset").search(folded)),
         greeting_only=found == {"greeting"},
-        several=_is_several(asked) or _repeats(folded),
+        several=bool(rest) or _is_several(asked) or _repeats(folded),
     )
 
 

@@ -1,12 +1,13 @@
 """What customers' words ask, in which mood, with which order numbers."""
 
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cs_bot.knowledge.intents import LOGISTICS, Question, read_question
+from cs_bot.knowledge.intents import LOGISTICS, MAX_READ, Question, read_question
 from cs_bot.knowledge.order_numbers import typed_order_ids, without_order_ids
 from cs_bot.records import Reason
 
@@ -158,3 +159,15 @@ WISHES = [
 def test_a_wish_is_never_taken_for_a_mere_question_about_an_order(text: str) -> None:
     question = read_question(text)
     assert question.reasons or question.intent not in (*LOGISTICS, "order_amount")
+
+
+@pytest.mark.parametrize("piece", ["1", " ", "1 ", "\n", "a", "订单", "¥1", "can you ", "👍"])
+def test_a_long_text_is_read_in_time_that_grows_with_its_length_only(piece: str) -> None:
+    read_question("warm up")
+    start = time.process_time()
+    assert read_question((piece * MAX_READ)[: 5 * MAX_READ]) is not None
+    assert time.process_time() - start < 2.0  # quadratic patterns took 30 to 130 s here
+
+
+def test_a_text_too_long_to_be_read_whole_counts_as_several_questions() -> None:
+    assert read_question("什么时候发货" + "。" * 4000 + "我要退款").several
