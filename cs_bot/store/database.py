@@ -5,11 +5,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, CursorResult, Executable, NestedTransaction, create_engine, event, text
+from sqlalchemy import Connection, CursorResult, Executable, create_engine, event, text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.engine.url import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -37,11 +38,6 @@ class Transaction:
         if self._now is None:
             self._now = self._clock.now(self.connection)
         return self._now
-
-    def new_now(self) -> datetime:
-        """The clock read again: waiting for a lock takes time, and now() must not lie before what others committed."""
-        self._now = None
-        return self.now()
 
     def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Run one statement."""
@@ -124,9 +120,9 @@ class Database:
     def write_together(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a write transaction that it may share with other threads' (group commit); its result.
 
-        Whoever gets the lock commits what has queued up meanwhile: many durable writes cost one. Each piece of work has
-        a savepoint, so that one that raises undoes only itself. Returns after the commit; raises what `work` raised,
-        or StoreUnavailable.
+        Whoever gets the lock commits what has queued up meanwhile: many durable writes cost one. When one piece of a
+        batch raises, all are undone and each runs again alone, so `work` must touch nothing but the database.
+        Returns after the commit; raises what `work` raised, or StoreUnavailable.
         """
         job = _Job(work)
         self._queued.append(job)
@@ -134,25 +130,24 @@ class Database:
             while not job.done:  # it may stand behind more than one batch
                 batch = [self._queued.popleft() for _ in range(min(len(self._queued), GROUP))]
                 self._run_together(batch)
-        return cast(T, job.outcome())
+        if job.problem is not None:
+            raise job.problem
+        return cast(T, job.result)
 
     def _run_together(self, batch: list["_Job"]) -> None:
         try:
             with self.write() as tx:
                 for job in batch:
-                    job.run(tx, tx.connection.begin_nested() if len(batch) > 1 else None)
-        except _Undo:
-            batch[0].done = True  # alone, and it keeps what it raised
+                    job.result = job.work(tx)
         except Exception as problem:
-            if len(batch) == 1 or (isinstance(problem, StoreUnavailable) and problem.lost):
-                for job in batch:
-                    job.fail(problem)
-            else:  # a deadlock with another process, or one piece broke a constraint: each alone
+            if len(batch) > 1 and not (isinstance(problem, StoreUnavailable) and problem.lost):
                 for job in batch:
                     self._run_together([job])
-        else:
+                return
             for job in batch:
-                job.done = True
+                job.problem = problem
+        for job in batch:
+            job.done = True
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -184,44 +179,14 @@ class Database:
         self.engine.dispose()
 
 
+@dataclass
 class _Job:
     """One piece of work of write_together()."""
 
-    def __init__(self, work: Callable[[Transaction], Any]) -> None:
-        self._work = work
-        self._result: Any = None
-        self._problem: Exception | None = None
-        self.done = False
-
-    def run(self, tx: Transaction, savepoint: NestedTransaction | None) -> None:
-        """Do it; what it raises is kept, unless the database failed: that ends the whole batch."""
-        self._problem = None
-        try:
-            self._result = self._work(tx)
-        except DBAPIError:
-            raise
-        except Exception as problem:
-            self._problem = problem
-            if savepoint is None:
-                raise _Undo from problem
-            savepoint.rollback()
-        else:
-            if savepoint is not None:
-                savepoint.commit()
-
-    def fail(self, problem: Exception) -> None:
-        """The batch could not be committed."""
-        self._problem, self.done = problem, True
-
-    def outcome(self) -> Any:
-        """The result, or raise what went wrong."""
-        if self._problem is not None:
-            raise self._problem
-        return self._result
-
-
-class _Undo(Exception):
-    """Rolls back the transaction of a single job that raised; its problem is kept in the job."""
+    work: Callable[[Transaction], Any]
+    result: Any = None
+    problem: Exception | None = None
+    done: bool = False
 
 
 def _configure_sqlite(engine: Any) -> None:

@@ -271,7 +271,7 @@ outbound = Table(
     Column("kind", String(16), nullable=False),  # reply | handoff | notice | agent
     Column("text", Text, nullable=False),
     Column("extra", Json, nullable=False),
-    Column("facts", Json, nullable=False),  # what to fetch again before a bot reply: {"keys": …, "fingerprint": …}
+    Column("facts", Json, nullable=False),  # of a bot reply: {"keys": what to fetch again, "fingerprint", "messages"}
     Column("epoch", Integer, nullable=False),
     Column("state", String(16), nullable=False),  # pending sending sent unknown undetermined failed cancelled
     Column("attempts", Integer, nullable=False, server_default="0"),
