@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cs_bot import observe
+from cs_bot import __version__, observe
 from cs_bot.errors import (
     BotError,
     Conflict,
@@ -62,6 +62,7 @@ def create_app(services: "Services", *, body_s: float = BODY_S) -> FastAPI:
     """The app over built services; the caller closes them. Opens nothing but HOME/secret.key."""
     app = FastAPI(title="cs-bot", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = services
+    observe.BUILD.labels(__version__).set(1)
     app.state.gatekeeper = Gatekeeper(services.database, session_secret(services.settings.home))
     app.include_router(webhooks.router)
     app.include_router(reviews_api.router)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import redis
 from fastapi import APIRouter, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from cs_bot.errors import StoreUnavailable
@@ -24,11 +25,14 @@ def root(request: Request) -> Response:
 
 
 @router.get("/health")
-def health(request: Request, deep: Annotated[bool, Query()] = False) -> Response:
+async def health(request: Request, deep: Annotated[bool, Query()] = False) -> Response:
     """Whether this process answers; with ?deep=1 whether everything behind it does (503 when something does not)."""
-    if not deep:
+    if not deep:  # answered here, not in a thread: those may all be waiting for a locked database
         return JSONResponse({"status": "healthy"})
-    services = request.app.state.services
+    return await run_in_threadpool(_deep, request.app.state.services)
+
+
+def _deep(services: Any) -> Response:
     checks = {"database": _tried(lambda: _database(services)), "redis": _tried(lambda: _redis(services.redis))}
     if checks["database"] == "ok":
         checks["workers"] = _tried(lambda: _workers(services))

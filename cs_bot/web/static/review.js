@@ -59,7 +59,7 @@ function label() {
   send.firstChild.textContent = `${words} `;
 }
 
-const original = text ? text.defaultValue : "";
+const original = text ? text.dataset.draft : "";
 text?.addEventListener("input", label);
 label();
 
