@@ -57,7 +57,7 @@ def _demo(console: Console, home: Path, *, once: bool, port: int) -> bool:
 
     shop, secret = load_shop(), new_secret()
     with ExitStack() as stack:
-        platform = ShopPlatform(webhook_url(port), secret, pictures=shop.pictures)
+        platform = stack.enter_context(ShopPlatform(webhook_url(port), secret, pictures=shop.pictures))
         overrides = demo_settings(
             home, port=port, secret=secret, reply_url=platform.reply_url, lookup_url=platform.lookup_url
         )
@@ -75,7 +75,6 @@ def _demo(console: Console, home: Path, *, once: bool, port: int) -> bool:
         stack.callback(boss.stop)
         supervisor.start_all(boss)
         _wait_until_ready(boss, settings)
-        stack.enter_context(platform)
         console.print("3/3 customers write\n")
         results = run_scenarios(
             platform,

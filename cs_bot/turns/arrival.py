@@ -37,7 +37,8 @@ def arrive(
 ) -> Arrival:
     """Store one message inside the webhook's transaction (T1)."""
     customer_id = customers.upsert(tx, channel, account, message.customer, now=tx.now())
-    row = conversations.arrive(tx, channel, account, message.conversation_id, message.message_id)
+    found = conversations.arrive(tx, channel, account, message.conversation_id, message.message_id)
+    row = found.row
     message_id = messages.add(
         tx,
         conversation_id=row["id"],
@@ -54,13 +55,15 @@ def arrive(
     )
     if message_id is None:
         return Arrival(None)
-    ended = _ends_at_once(tx, row, message, sent_at)
+    ended = _ends_at_once(tx, found, message, sent_at)
     if ended is not None:
         messages.end(tx, messages.by_id(message_id), *ended)
+        if ended[1] is Reason.AGENT_MESSAGE:
+            take_over_locked(tx, row, sent_at)
         return Arrival(message_id)
     pictures.add_uses(tx, message_id, [a.url for a in message.attachments])
     has_pictures = bool(message.attachments)
-    review_id = row["open_review_id"]
+    review_id = found.open_review_id
     if review_id is not None:
         messages.join_review(tx, row["id"], review_id)
         reviews.bump(tx, review_id)
@@ -74,17 +77,15 @@ def arrive(
 
 
 def _ends_at_once(
-    tx: Transaction, row: Row, message: MessageCreated, sent_at: datetime
+    tx: Transaction, found: conversations.Arrived, message: MessageCreated, sent_at: datetime
 ) -> tuple[End, Reason | None] | None:
+    row = found.row
     if message.sender != "customer":
         ours = message.sender == "bot" or outbound.is_ours(
             tx, row["id"], message.outbound_id, message.text, ECHO_WINDOW_S
         )
-        if ours:
-            return End.IGNORED, Reason.OWN_ECHO
-        take_over_locked(tx, row, sent_at)
-        return End.IGNORED, Reason.AGENT_MESSAGE
-    if row["revoked_at"] is not None:
+        return End.IGNORED, Reason.OWN_ECHO if ours else Reason.AGENT_MESSAGE
+    if found.revoked_at is not None:
         return End.REVOKED, Reason.REVOKED
     if not message.text.strip() and not message.attachments:
         return End.IGNORED, Reason.EMPTY
