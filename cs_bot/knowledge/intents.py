@@ -122,6 +122,10 @@ def _narrowed(found: set[str], clause: str) -> set[str]:
     """Words shared by two intents count for the one that the clause is about."""
     if "faq" in found:
         found = {"faq"} | (found & {"complaint", "cancel", "change", "invoice"})
+    if "cancel" in found:
+        found -= {"refund"}
+    if _SIZE_CHART.search(clause):
+        found -= LOGISTICS
     if found & {"change", "address"}:
         found -= {"product", "change"} if "address" in found else {"product"}
     if found & {"refund", "cancel", "complaint", "change", "address"}:
@@ -139,6 +143,7 @@ _ASKS_WHEN = re.compile(
     r"什么时候.{0,3}发|物流|到哪|快递.{0,3}到|(?<![a-z])(?:where is|track\w*|shipped)(?![a-z])|いつ届|発送|"
     r"언제|배송\s*조회"
 )
+_SIZE_CHART = re.compile(r"尺[码寸]表|size (?:chart|guide|table)|サイズ表|사이즈\s*표")
 _PRODUCT_TOO = re.compile(
     r"有货|现货|库存|颜色|尺码|多少钱|价格|in stock|available|(?<![a-z])(?:colou?r|size)|在库|サイズ|재고|사이즈"
 )
