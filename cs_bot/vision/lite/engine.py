@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 
@@ -35,13 +36,25 @@ class _Call:
     result: Look | EngineError | None = None
 
 
+class Reader(Protocol):
+    """The OCR as this engine uses it, always from one thread."""
+
+    version: str
+
+    def scan(self, picture: Pixels, alive: Callable[[], bool] = ...) -> Scan:
+        """Read a picture; stop between native calls when `alive` says no."""
+
+    def line(self, crop: Pixels) -> str:
+        """Read one line that was cut out."""
+
+
 class LiteEngine:
     """OCR and rules. One thread does the reading; callers in other threads wait for it in turn."""
 
     name = "lite"
     prompt_version = "-"
 
-    def __init__(self, ocr: Ocr, formats: Mapping[str, str], timeout_s: float) -> None:
+    def __init__(self, ocr: Reader, formats: Mapping[str, str], timeout_s: float) -> None:
         self._ocr = ocr
         self._formats = MappingProxyType(dict(formats))
         self._timeout_s = timeout_s

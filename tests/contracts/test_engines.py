@@ -1,0 +1,168 @@
+"""Every engine keeps the contract of vision/base.py, the double that we ship too."""
+
+import io
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from cs_bot.errors import EngineError, EngineTimeout
+from cs_bot.records import FieldState, Kind, Look
+from cs_bot.testing import ScriptedVision
+from cs_bot.vision.base import PictureInput, Vision, load_engine, look_json
+from cs_bot.vision.lite.ocr import DETECT_SIDE, Ocr, Pixels
+
+ORDER = (
+    "Order details",
+    "Delivered November 5",
+    "Order placed   November 3, 2026",
+    "Order number   112-1234567-7654321",
+    "Item Subtotal:   $49.39",
+    "Grand Total:   $55.38",
+)
+
+
+def drawn(lines: tuple[str, ...], *, turned: int = 0) -> PictureInput:
+    """Lines of text in Pillow's own font, as a PNG."""
+    picture = Image.new("RGB", (760, 120 + 70 * len(lines)), "white")
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=30)
+    for at, line in enumerate(lines):
+        pen.text((50, 60 + 70 * at), line, fill=(30, 30, 30), font=font)
+    out = io.BytesIO()
+    picture.rotate(turned, expand=True).save(out, "PNG")
+    return PictureInput(f"{abs(hash((lines, turned))):064x}"[:64], out.getvalue())
+
+
+@pytest.fixture(scope="module", params=["scripted", pytest.param("lite", marks=pytest.mark.ocr)])
+def engine(request: pytest.FixtureRequest) -> Iterator[Vision]:
+    """One engine of each kind for the whole suite."""
+    made: Vision = ScriptedVision() if request.param == "scripted" else load_engine(request.param, timeout_s=120.0)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def lite() -> Iterator[Vision]:
+    """The lite engine."""
+    made = load_engine("lite", timeout_s=120.0)
+    yield made
+    made.close()
+
+
+def test_every_picture_gets_one_look_in_order(engine: Vision) -> None:
+    pictures = [drawn(("first",)), drawn(("second",))]
+    looks = engine.look(pictures)
+    assert [look.picture_sha256 for look in looks if isinstance(look, Look)] == [p.sha256 for p in pictures]
+    for look in looks:
+        assert isinstance(look, Look)
+        assert set(look.kinds) >= set(Kind) - {Kind.TEXT}
+        assert sum(look.kinds.values()) == pytest.approx(1.0)
+        assert (look.engine, look.engine_version) == (engine.name, engine.version)
+        assert look.prompt_version == engine.prompt_version
+        assert look_json(look)["kind"] == look.kind.value
+
+
+def test_nothing_to_look_at_gives_nothing(engine: Vision) -> None:
+    assert engine.look([]) == []
+
+
+def test_progress_is_told_once_a_picture(engine: Vision) -> None:
+    told: list[int] = []
+    engine.look([drawn(("one",)), drawn(("two",))], progress=lambda: told.append(1))
+    assert len(told) == 2
+
+
+def test_no_time_left_is_a_timeout_for_each_picture(engine: Vision) -> None:
+    results = engine.look([drawn(("one",)), drawn(("two",))], deadline_s=0.0)
+    assert [type(result) for result in results] == [EngineTimeout, EngineTimeout]
+    assert engine.healthy
+
+
+def test_several_threads_may_ask_at_once(engine: Vision) -> None:
+    pictures = [drawn((f"number {n}",)) for n in range(3)]
+    seen: dict[str, Look | EngineError] = {}
+    threads = [threading.Thread(target=lambda p=p: seen.update({p.sha256: engine.look([p])[0]})) for p in pictures]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert {sha for sha, look in seen.items() if isinstance(look, Look) and look.picture_sha256 == sha} == set(seen)
+    assert len(seen) == 3
+
+
+def test_a_closed_engine_answers_with_errors() -> None:
+    closed: Vision = ScriptedVision()
+    closed.close()
+    closed.close()
+    assert isinstance(closed.look([drawn(("one",))])[0], EngineError)
+
+
+@pytest.mark.ocr
+def test_lite_reads_a_drawn_order_page(lite: Vision) -> None:
+    (look,) = lite.look([drawn(ORDER)])
+    assert isinstance(look, Look)
+    assert look_json(look)["fields"] == {
+        "order_id": "112-1234567-7654321",
+        "amount": "55.38",
+        "currency": "USD",
+        "status": "delivered",
+        "status_text": "Delivered November 5",
+        "order_time": "2026-11-03",
+    }
+    assert any("112-1234567-7654321" in line for line in look.lines)
+
+
+@pytest.mark.ocr
+@pytest.mark.parametrize("turned", [90, 180])
+def test_lite_reads_a_turned_page_and_says_so(lite: Vision, turned: int) -> None:
+    picture = drawn(ORDER, turned=turned)
+    (look,) = lite.look([picture])
+    assert isinstance(look, Look)
+    assert look.fields["order_id"].value == "112-1234567-7654321"
+    assert f"turned:{turned}" in look.notes
+    box = look.fields["order_id"].box
+    assert box is not None
+    width, height = Image.open(io.BytesIO(picture.data)).size
+    assert 0 <= box[0] < box[2] <= width
+    assert 0 <= box[1] < box[3] <= height
+
+
+@pytest.mark.ocr
+def test_lite_does_not_trust_a_number_that_is_cut_off(lite: Vision) -> None:
+    whole = Image.open(io.BytesIO(drawn(ORDER).data))
+    out = io.BytesIO()
+    whole.crop((0, 0, 440, whole.height)).save(out, "PNG")
+    (look,) = lite.look([PictureInput("0" * 64, out.getvalue())])
+    assert isinstance(look, Look)
+    assert look_json(look)["fields"]["order_id"] is None
+
+
+@pytest.mark.ocr
+def test_lite_answers_bytes_that_are_no_picture_with_an_error_and_goes_on(lite: Vision) -> None:
+    broken, fine = lite.look([PictureInput("0" * 64, b"\x89PNG nothing"), drawn(("fine",))])
+    assert isinstance(broken, EngineError)
+    assert isinstance(fine, Look)
+
+
+@pytest.mark.ocr
+def test_lite_takes_a_picture_without_words_for_no_order(lite: Vision) -> None:
+    (look,) = lite.look([drawn(())])
+    assert isinstance(look, Look)
+    assert look.kind is not Kind.ORDER
+    assert all(field.state is FieldState.UNREADABLE for field in look.fields.values())
+
+
+@pytest.mark.ocr
+def test_lite_keeps_to_its_settings_in_every_version_we_accept() -> None:
+    """RapidOCR once ignored `limit_side_len` with `max` (its issue 740): the detector must see 960 pixels at most."""
+    ocr = Ocr(1)
+    ocr.scan(_wide())
+    detector = ocr._reader.text_det
+    shape = detector.get_preprocess()(_wide()).shape
+    assert max(shape[2:]) <= DETECT_SIDE
+
+
+def _wide() -> Pixels:
+    return np.full((1500, 1900, 3), 255, dtype=np.uint8)
