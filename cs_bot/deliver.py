@@ -83,11 +83,11 @@ def _blocked_by(tx: Transaction, conversation: Row, row: Row, policy: Policy, re
     if reviews.open_of(tx, conversation["id"]) is not None:
         return Reason.REVIEW_OPEN
     burst = messages.rows_of(tx, messages.of_turn(row["turn_id"]))
-    if any(m["end"] == End.REVOKED and m["ended_at"] >= row["created_at"] for m in burst):
+    facts = row["facts"]
+    if any(m["end"] == End.REVOKED and m["id"] in facts["messages"] for m in burst):
         return Reason.REVOKED
     if any(tx.now() - m["sent_at"] > timedelta(seconds=policy.stale_after_s) for m in burst):
         return Reason.STALE
-    facts = row["facts"]
     if facts.get("keys") and refetch(tx, facts["keys"]) != facts["fingerprint"]:
         return Reason.FACTS_CHANGED
     return None

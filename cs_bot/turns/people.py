@@ -40,7 +40,6 @@ def release(tx: Transaction, channel: str, account: str, conversation: str, at: 
 def revoke(tx: Transaction, channel: str, account: str, conversation: str, message: str) -> None:
     """The customer took a message back; it changes only what is not yet answered."""
     row = conversations.open_and_lock(tx, channel, account, conversation)
-    tx.new_now()  # deliver compares when a message was revoked with when its reply was made
     taken = messages.revoke(tx, channel, account, message)
     if taken is None or taken["end"] is not None:
         return

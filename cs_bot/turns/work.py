@@ -61,12 +61,13 @@ def claim(database: Database, *, settings: Settings, policy: Policy, limit: int)
         for row in conversations.due(tx, limit):
             working = turns.working(tx, row["id"])
             again = row["lease_until"] is not None or (working is not None and working["failed"] is not None)
-            if again and claimed:
+            alone = again or (working is not None and working["attempts"] > 1)  # the latter: restarted since
+            if alone and claimed:
                 break
             turn = _claim_one(tx, row, working, again=again, settings=settings, policy=policy)
             if turn is not None:
                 claimed.append(turn)
-                if again:
+                if alone:
                     break
     return claimed
 
@@ -165,7 +166,7 @@ def finish(database: Database, turn: Turn, work: Work, *, settings: Settings) ->
             end_waiting(tx, row["id"], turn_id=turn.turn_id)
             return _end_turn(tx, turn.turn_id, Finished.HANDED_OVER, work.decision)
         if work.decision.action is Action.SEND and work.draft is not None and not revoked:
-            _queue_reply(tx, row, turn, work.draft, work)
+            _queue_reply(tx, row, turn, work.draft, work.fact_keys)
             return _end_turn(tx, turn.turn_id, Finished.SEND, work.decision)
         reasons = work.decision.reasons if not revoked else (Reason.REVOKED, *work.decision.reasons)
         ask_a_person(
@@ -196,7 +197,8 @@ def _restart(tx: Transaction, row: Row, turn: Turn) -> Finished:
     return Finished.RESTARTED
 
 
-def _queue_reply(tx: Transaction, row: Row, turn: Turn, draft: Draft, work: Work) -> None:
+def _queue_reply(tx: Transaction, row: Row, turn: Turn, draft: Draft, fact_keys: dict[str, Any]) -> None:
+    answers = [m.message_id for m in turn.messages]
     outbound.add(
         tx,
         conversation_id=row["id"],
@@ -205,7 +207,7 @@ def _queue_reply(tx: Transaction, row: Row, turn: Turn, draft: Draft, work: Work
         kind="reply",
         text=draft.text,
         epoch=row["epoch"],
-        facts={"keys": work.fact_keys, "fingerprint": draft.fingerprint},
+        facts={"keys": fact_keys, "fingerprint": draft.fingerprint, "messages": answers},
     )
 
 

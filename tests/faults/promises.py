@@ -4,7 +4,7 @@ Memory is kept by the steps and never read back from the code under test, except
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -237,7 +237,7 @@ def check(world: "World") -> None:
         _new_replies(tx, world.memory)
         _the_ledger(tx, world.memory, shown)
         _one_of_each(tx)
-        _what_the_customer_sees(tx, shown)
+        _what_the_customer_sees(tx, world.memory, shown)
         must(metrics.unaccounted(tx) == 0, f"every message is looked after: {metrics.unaccounted_ids(tx)}")
 
 
@@ -289,7 +289,7 @@ def _one_of_each(tx: Transaction) -> None:
         must(not tx.rows(many), f"a conversation has at most one {state} {table.name[:-1]}")
 
 
-def _what_the_customer_sees(tx: Transaction, shown: list[Shown]) -> None:
+def _what_the_customer_sees(tx: Transaction, memory: Memory, shown: list[Shown]) -> None:
     must(len({s.outbound.outbound_id for s in shown}) == len(shown), "nothing is shown twice")
     states = {row["id"]: row["state"] for row in tx.rows(select(outbound.c.id, outbound.c.state))}
     last: dict[str, int] = {}
@@ -299,13 +299,19 @@ def _what_the_customer_sees(tx: Transaction, shown: list[Shown]) -> None:
         name = s.outbound.conversation_external_id
         must(last.get(name, 0) < s.row_id, "replies are shown in order")
         last[name] = s.row_id
-        for message_id in s.outbound.in_reply_to if s.outbound.kind != "handoff" else ():
+        for message_id in _answered_by(memory, s):
             bots[message_id] += s.outbound.kind == "reply"
             answers[message_id].add(s.row_id)
     must(max(bots.values(), default=0) <= 1, "a message is answered by the bot once")
     for rows in answers.values():
         known = [row for row in rows if states[row] != "undetermined"]
         must(len(known) <= 1, "a message is answered once, a person may answer what may not have arrived")
+
+
+def _answered_by(memory: Memory, s: Shown) -> Iterable[str]:
+    if s.outbound.kind == "reply":
+        return memory.composed[s.outbound.outbound_id].messages
+    return s.outbound.in_reply_to if s.outbound.kind == "agent" else ()
 
 
 # --- the end

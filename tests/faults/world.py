@@ -454,7 +454,7 @@ OUTCOMES: dict[str, tuple[bool | str, Receipt | None]] = {
     "answer lost": (True, Receipt(state=SendState.UNKNOWN, detail="500")),
     "arrives late": ("late", Receipt(state=SendState.UNKNOWN, detail="timeout")),
     "never arrives": (False, Receipt(state=SendState.UNKNOWN, detail="reset")),
-    "refused": (False, Receipt(state=SendState.NOT_SENT, detail="429", retry_after_s=2.0)),
+    "refused": (False, Receipt(state=SendState.NOT_SENT, detail="429", retry_after_s=7.0)),
     "forbidden": (False, Receipt(state=SendState.FAILED, detail="403")),
     "dies before": (False, None),
     "dies after": (True, None),

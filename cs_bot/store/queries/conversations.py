@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import Owner
 from cs_bot.store.database import Transaction
 from cs_bot.store.queries.sql import insert, insert_for
-from cs_bot.store.tables import UtcTime, conversations, revocations
+from cs_bot.store.tables import UtcTime, conversations, reviews, revocations
 
 
 def open_and_lock(tx: Transaction, channel: str, account: str, external_id: str) -> RowMapping:
@@ -32,19 +32,6 @@ def open_and_lock(tx: Transaction, channel: str, account: str, external_id: str)
 def _arrival(dialect: str) -> Any:
     now = bindparam("now", type_=UtcTime)
     key: dict[str, Any] = {name: bindparam(name) for name in ("channel", "account", "external_id")}
-    # As text: SQLAlchemy leaves the table's name off inside RETURNING, and SQLite then finds `id` ambiguous.
-    review: ColumnElement[Any] = literal_column(
-        "(select reviews.id from reviews where reviews.conversation_id = conversations.id and reviews.state = 'open')"
-    )
-    revoked = (
-        select(revocations.c.revoked_at)
-        .where(
-            revocations.c.channel == bindparam("channel"),
-            revocations.c.account == bindparam("account"),
-            revocations.c.external_id == bindparam("message"),
-        )
-        .scalar_subquery()
-    )
     return (
         insert_for(dialect, conversations)
         .values(**key, created_at=now, updated_at=now, next_seq=2)
@@ -52,25 +39,42 @@ def _arrival(dialect: str) -> Any:
             index_elements=["channel", "account", "external_id"],
             set_={"updated_at": now, "next_seq": conversations.c.next_seq + 1},
         )
-        .returning(*conversations.c, review.label("open_review_id"), revoked.label("revoked_at"))
+        .returning(*conversations.c)
     )
 
 
-def arrive(tx: Transaction, channel: str, account: str, external_id: str, message: str) -> RowMapping:
+@cache
+def _surroundings() -> Any:
+    review = reviews.c.conversation_id == bindparam("conversation"), reviews.c.state == "open"
+    revoked = (
+        revocations.c.channel == bindparam("channel"),
+        revocations.c.account == bindparam("account"),
+        revocations.c.external_id == bindparam("message"),
+    )
+    return select(
+        select(reviews.c.id).where(*review).scalar_subquery().label("open_review_id"),
+        select(revocations.c.revoked_at).where(*revoked).scalar_subquery().label("revoked_at"),
+    )
+
+
+class Arrived(NamedTuple):
+    """A conversation's row, locked, and what a new message finds there."""
+
+    row: RowMapping
+    open_review_id: int | None
+    revoked_at: datetime | None  # the message's revoke came first
+
+
+def arrive(tx: Transaction, channel: str, account: str, external_id: str, message: str) -> Arrived:
     """As open_and_lock, with the next number taken: next_seq - 1 is this message's (a repeated one leaves a gap).
 
-    Also `open_review_id`, and `revoked_at` when the revoke of `message` came first.
+    The look around is a statement of its own: one that waited for the lock still sees what was before its wait.
     """
-    values = {
-        "channel": channel,
-        "account": account,
-        "external_id": external_id,
-        "message": message,
-        "now": tx.now(),
-    }
-    row = tx.execute(_arrival(tx.dialect), values).mappings().first()
+    key = {"channel": channel, "account": account}
+    row = tx.execute(_arrival(tx.dialect), {**key, "external_id": external_id, "now": tx.now()}).mappings().first()
     assert row is not None
-    return row
+    found = tx.execute(_surroundings(), {**key, "conversation": row["id"], "message": message}).one()
+    return Arrived(row, found.open_review_id, found.revoked_at)
 
 
 @cache

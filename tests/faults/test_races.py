@@ -1,0 +1,144 @@
+"""Two transactions at once on PostgreSQL: whoever waits for the conversation's lock sees what the other one did."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from cs_bot.records import Reason
+from cs_bot.store.database import Database, Transaction
+from cs_bot.store.queries import conversations, reviews
+from cs_bot.store.queries import messages as message_queries
+from cs_bot.store.tables import messages
+from tests.faults.desk import Desk
+from tests.faults.scenarios import asked, held
+from tests.faults.world import CHANNEL, HERE, World
+
+
+@pytest.fixture
+def world(postgres_server: Any, postgres_template: str) -> Iterator[World]:
+    database = Database(postgres_server.create_database(postgres_template))
+    yield World(database)
+    database.close()
+
+
+def while_another_waits(database: Database, first: Callable[[Transaction], None], second: Callable[[], None]) -> None:
+    """`first` holds its locks until `second` waits for them; then it commits."""
+    problems: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            second()
+        except BaseException as problem:  # handed to the test
+            problems.append(problem)
+
+    thread = threading.Thread(target=run)
+    with database.write() as tx:
+        first(tx)
+        thread.start()
+        _until_somebody_waits(database)
+    thread.join(10)
+    assert not thread.is_alive()
+    if problems:
+        raise problems[0]
+
+
+def _until_somebody_waits(database: Database) -> None:
+    waiting = text("select count(*) from pg_locks where not granted")
+    end = time.monotonic() + 2.0
+    while time.monotonic() < end:
+        with database.read() as tx:
+            if tx.value(waiting):
+                return
+        time.sleep(0.01)
+    raise TimeoutError("nobody waits for the lock")
+
+
+def end_of(world: World, message_id: str) -> str | None:
+    with world.database.read() as tx:
+        found = tx.row(select(messages.c.end).where(messages.c.external_id == message_id))
+        assert found is not None
+        return found["end"]
+
+
+def test_a_message_that_waits_for_its_own_revoke_is_revoked(world: World) -> None:
+    world.customer_writes()
+
+    def revoke(tx: Transaction) -> None:
+        conversations.open_and_lock(tx, CHANNEL, HERE, "c0")
+        message_queries.revoke(tx, CHANNEL, HERE, "m3")
+        world.memory.revoke("m3")
+
+    world.numbers = 2  # the next message is m3
+    while_another_waits(world.database, revoke, world.customer_writes)
+    assert end_of(world, "m3") == "revoked"
+
+
+def test_a_message_that_waits_for_a_review_to_open_joins_it(world: World) -> None:
+    world.customer_writes()
+
+    def open_a_review(tx: Transaction) -> None:
+        row = conversations.open_and_lock(tx, CHANNEL, HERE, "c0")
+        nothing: dict[str, Any] = {"kind": None, "draft_id": None, "decision_id": None}
+        reviews.open_or_join(tx, row["id"], reasons=[Reason.NO_ANSWER], suggestion="", due_s=60, **nothing)
+
+    while_another_waits(world.database, open_a_review, world.customer_writes)
+    with world.database.read() as tx:
+        joined = tx.rows(select(messages.c.external_id).where(messages.c.review_id.is_not(None)))
+    assert "m3" in [row["external_id"] for row in joined]
+
+
+def test_an_approval_that_waits_for_a_new_message_is_refused(world: World) -> None:
+    desk = Desk(world)
+    held(world, desk)
+    card = desk.take()
+    assert card is not None
+    answers: list[bool] = []
+
+    def write(tx: Transaction) -> None:
+        conversations.open_and_lock(tx, CHANNEL, HERE, "c0")
+        reviews.bump(tx, card.review_id)
+
+    while_another_waits(world.database, write, lambda: answers.append(desk.act(card, "approve")))
+    assert answers == [False]
+
+
+def test_a_finish_that_waits_for_a_takeover_hands_over(world: World) -> None:
+    turn = asked(world)
+
+    def take_over(tx: Transaction) -> None:
+        from cs_bot.turns.people import take_over_locked
+
+        take_over_locked(tx, conversations.open_and_lock(tx, CHANNEL, HERE, "c0"), tx.now())
+        world.memory.owner_event("c0", tx.now(), "outside")
+
+    results: list[str] = []
+    while_another_waits(world.database, take_over, lambda: results.append(world.finish(turn)))
+    assert results == ["handed_over"]
+
+
+def test_two_workers_at_once_never_have_the_same_turn(world: World) -> None:
+    for name in ("c0", "c1", "c2"):
+        world.customer_writes(name)
+    world.tick(4.0)
+    claimed: list[int] = []
+    lock = threading.Lock()
+
+    def work() -> None:
+        from cs_bot import turns
+
+        for _ in range(5):
+            for turn in turns.claim(world.database, settings=world.settings, policy=world.policy, limit=2):
+                with lock:
+                    claimed.append(turn.turn_id)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(claimed) == sorted(set(claimed))
+    assert len(claimed) == 3
