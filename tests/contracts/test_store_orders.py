@@ -126,6 +126,15 @@ def test_many_orders_are_saved_at_once_and_each_tells_what_became_of_it(database
     assert len(found(database, "N599")[0].lines) == 1
 
 
+def test_saving_reads_only_the_orders_in_question_even_before_the_first_statistics(database: Database) -> None:
+    with database.write() as tx:
+        orders.save_many(tx, CHANNEL, ACCOUNT, [order_in(f"N{n}") for n in range(500)])
+    with plans(database) as seen, database.write() as tx:
+        orders.save_many(tx, CHANNEL, ACCOUNT, [order_in(f"N{n}") for n in range(250, 750)])
+    condition = next(line for line in seen[0].splitlines() if "Index Cond" in line or "SEARCH orders" in line)
+    assert "order_id" in condition
+
+
 def test_an_empty_number_finds_nothing(database: Database) -> None:
     upsert(database, order_in("#"))
     assert found(database, " - ") == []

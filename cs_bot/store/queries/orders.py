@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, Select, String, cast, delete, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import Order, OrderLine, OrderStatus
@@ -89,12 +90,7 @@ def _content(item: OrderIn) -> dict[str, Any]:
 
 def _stored(tx: Transaction, channel: str, account: str, order_ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """The stored records as _content gives them; on PostgreSQL their rows stay locked until the end."""
-    rows = tx.rows(
-        select(orders)
-        .where(orders.c.channel == channel, orders.c.account == account, orders.c.order_id.in_(order_ids))
-        .order_by(orders.c.order_id)
-        .with_for_update()
-    )
+    rows = tx.rows(_by_ids(tx, channel, account, sorted(order_ids)))
     lines = _lines(tx, [row["id"] for row in rows])
     names = [*_PLAIN, "customer_external_id", "email", "phone"]
     return {
@@ -104,6 +100,16 @@ def _stored(tx: Transaction, channel: str, account: str, order_ids: Collection[s
         }
         for row in rows
     }
+
+
+def _by_ids(tx: Transaction, channel: str, account: str, order_ids: list[str]) -> Select[tuple[Any, ...]]:
+    of_account = select(orders).where(orders.c.channel == channel, orders.c.account == account)
+    if tx.dialect == "sqlite":
+        return of_account.where(orders.c.order_id.in_(order_ids))
+    # Without statistics (a first import) PostgreSQL reads all orders of the account for an IN; this it can't.
+    wanted = func.unnest(cast(order_ids, ARRAY(String))).table_valued("order_id").render_derived(name="wanted")
+    one = of_account.where(orders.c.order_id == wanted.c.order_id).limit(1).with_for_update().lateral("one")
+    return select(one).select_from(wanted.join(one, true()))
 
 
 def _compare(before: dict[str, Any] | None, content: dict[str, Any]) -> Saved:
