@@ -5,8 +5,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,6 +21,7 @@ from cs_bot.errors import ConfigError, StoreUnavailable
 BUSY_S = 5.0
 ASK_CLOCK_S = 5.0
 GROUP = 32  # pieces of work that share a commit at most
+LANES = 4
 T = TypeVar("T")
 Row = RowMapping  # one row, by column name; modules outside store/ use this name
 
@@ -89,8 +91,8 @@ class Database:
         address = make_url(url)
         self.dialect = address.get_backend_name()
         self._clock = Clock()
-        self._queued: deque[_Job] = deque()
-        self._group = threading.Lock()
+        self._lanes = [_Lane() for _ in range(1 if self.dialect == "sqlite" else LANES)]
+        self._turn = count()
         if self.dialect == "sqlite":
             if not address.database or address.database == ":memory:":
                 raise ConfigError("SQLite needs a file: workers are processes of their own")
@@ -125,11 +127,11 @@ class Database:
         Returns after the commit; raises what `work` raised, or StoreUnavailable.
         """
         job = _Job(work)
-        self._queued.append(job)
-        with self._group:
+        lane = self._lanes[next(self._turn) % len(self._lanes)]
+        lane.queued.append(job)
+        with lane.lock:
             while not job.done:  # it may stand behind more than one batch
-                batch = [self._queued.popleft() for _ in range(min(len(self._queued), GROUP))]
-                self._run_together(batch)
+                self._run_together([lane.queued.popleft() for _ in range(min(len(lane.queued), GROUP))])
         if job.problem is not None:
             raise job.problem
         return cast(T, job.result)
@@ -187,6 +189,14 @@ class _Job:
     result: Any = None
     problem: Exception | None = None
     done: bool = False
+
+
+@dataclass
+class _Lane:
+    """Threads whose work shares commits. PostgreSQL commits several lanes at once, SQLite has one writer."""
+
+    queued: deque[_Job] = field(default_factory=deque)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def _configure_sqlite(engine: Any) -> None:
