@@ -20,7 +20,7 @@ JOINED = ((17.0, 2.3), (13.0, 3.2), (0.0, 6.0))  # (least pitch, widest connecte
 SOLID = 0.62  # columns filled from top to bottom over more pitches than this are no character
 INK_NEAR = 0.65  # looked at for any ink beside a number, in pitches (a copy icon stands farther away)
 INK_BESIDE = 0.2  # columns with ink beside a number, in pitches, that are more than dirt
-FOREIGN, FOREIGN_MIXED = 22.0, 45.0  # ink this far off the colours between ground and characters is not theirs
+FOREIGN, FOREIGN_MIXED = 0.11, 0.2  # more of a character's ink than this off the others' colour is not its own
 FAINT, BOLD = 0.76, 1.3  # contrast of one character as a share of the others'
 GROUND = 20.0  # the ground behind one character differs this much from the line's
 COLOURED = 60.0  # channels of a colour differ this much
@@ -206,17 +206,28 @@ def _longest(row: NDArray[np.bool_]) -> int:
 
 
 def _foreign(strip: Strip) -> float:
-    """How far the ink strays from the colours between the ground and the characters (a stroke of another colour)."""
-    cv2 = import_module("cv2")
-    soft = cv2.blur(strip.pixels, (max(1, int(0.25 * strip.pitch)), 1))  # evens out the colour fringes of screen fonts
-    off = (soft - np.median(soft.reshape(-1, 3), axis=0)).reshape(-1, 3)
-    far = np.abs(off).max(axis=1)
-    strong = off[far > 0.5 * float(np.percentile(far, 97))]
-    if not len(strong):
+    """How far the ink of one character is off the colour of the others', as a share of its ink.
+
+    Summed over a whole character: the coloured fringes of screen fonts cancel out there, a stroke does not.
+    """
+    off = strip.pixels - np.median(strip.pixels.reshape(-1, 3), axis=0)
+    far = np.abs(off).max(axis=2)
+    off = off * (far > max(INK_MIN / 2, 0.15 * float(np.percentile(far, 97))))[..., None]
+    half = 0.5 * strip.pitch
+    sums = np.array(
+        [
+            off[:, max(0, round(centre - half)) : round(centre + half) + 1].sum(axis=(0, 1))
+            for centre, sign in zip(strip.centres, strip.signs, strict=True)
+            if sign.isalnum()
+        ]
+    ).reshape(-1, 3)
+    lengths = np.linalg.norm(sums, axis=1)
+    if len(sums) < 3 or not lengths.any():
         return 0.0
-    axis = np.median(strong, axis=0)
+    axis = np.median(sums / np.maximum(lengths, 1e-6)[:, None], axis=0)
     axis = axis / max(1e-6, float(np.linalg.norm(axis)))
-    return float(np.percentile(np.linalg.norm(strong - np.outer(strong @ axis, axis), axis=1), 96))
+    beside_axis = np.linalg.norm(sums - np.outer(sums @ axis, axis), axis=1)
+    return float((beside_axis / np.maximum(lengths, 0.4 * float(np.median(lengths)))).max())
 
 
 def _odd_one(strip: Strip) -> bool:
