@@ -6,6 +6,8 @@ STAMP := $(VENV)/.ready
 EXTRAS := lite,postgres,embedded,dev
 JOBS ?= 2
 
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test check check-full bench lint types format clean
 
@@ -20,8 +22,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "[1/3] virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "[2/3] pinned packages (about 600 MB on disk; the first time takes a minute or two)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on \
-	  -c constraints.txt -e ".[$(EXTRAS)]"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+	  -c constraints.txt -e ".[$(EXTRAS)]" \
+	  | awk '/^Collecting/ { printf "      %3d %s\n", ++n, $$2; fflush() } /^Installing/ { print "      installing"; fflush() }'
 	@echo "[3/3] ready"
 	@touch $@
 
