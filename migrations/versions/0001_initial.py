@@ -83,6 +83,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("conversations", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_conversations_due_at"), ["due_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_conversations_lease_until"), ["lease_until"], unique=False)
 
     op.create_table(
         "customers",
@@ -475,6 +476,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("due_at", UtcTime(), nullable=False),
+        sa.Column("maybe_sent", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("send_token", sa.String(length=32), nullable=True),
         sa.Column("sending_since", UtcTime(), nullable=True),
         sa.Column("provider_id", sa.String(length=200), nullable=True),
@@ -644,6 +646,7 @@ def downgrade() -> None:
     op.drop_table("events")
     op.drop_table("customers")
     with op.batch_alter_table("conversations", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_conversations_lease_until"))
         batch_op.drop_index(batch_op.f("ix_conversations_due_at"))
 
     op.drop_table("conversations")
