@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cs_bot.errors import ConfigError
 
@@ -31,7 +32,7 @@ class AccountSettings(Section):
     allow_http: bool = Field(default=False, description="accept http:// picture and reply addresses")
     allow_private: bool = Field(default=False, description="accept private and loopback addresses")
     desk: str = Field(default="here", description="who answers what the bot holds: here (review queue) or platform")
-    options: dict[str, Any] = Field(default_factory=dict, description="what this channel needs besides")
+    options: dict[str, Any] = Field(default_factory=dict, repr=False, description="what this channel needs besides")
 
     @field_validator("name")
     @classmethod
@@ -121,6 +122,19 @@ class EngineSettings(Section):
     timeout_s: float = Field(default=30.0, description="wall clock for one picture")
 
 
+class _Environment(EnvSettingsSource):
+    """Variables; a group or list in one variable is JSON, and CSBOT_ENGINE may be the bare name."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """The value as given to the setting; raises ConfigError, which never quotes it."""
+        if field_name == "engine" and _NAME.fullmatch(value):
+            return {"name": value}
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            raise ConfigError(f"settings are wrong: {field_name}: {PREFIX}{field_name.upper()} is not JSON") from None
+
+
 class Settings(BaseSettings):
     """Everything that can be set. CSBOT_WEB__PORT=8081 sets web.port; the file named by CSBOT_CONFIG comes second."""
 
@@ -162,7 +176,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment comes over what load_settings passes in from the file."""
-        return env_settings, init_settings
+        return _Environment(settings_cls), init_settings
 
     @property
     def database(self) -> str:
@@ -201,8 +215,12 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
             values = tomllib.loads(file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
             raise ConfigError(f"{file} is not valid TOML: {problem}") from None
+        except OSError as problem:
+            raise ConfigError(f"{file} can't be read ({type(problem).__name__})") from None
     elif named is not None:
         raise ConfigError(f"the settings file {file} does not exist")
+    if isinstance(values.get("engine"), str):  # spelt out, so that CSBOT_ENGINE__THREADS comes beside the name
+        values["engine"] = {"name": values["engine"]}
     try:
         return Settings(**{**values, **overrides})
     except ValidationError as problem:
@@ -212,11 +230,18 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
 
 def unknown_variables() -> list[str]:
     """Names of CSBOT_* variables that no setting reads (a typo is silently ignored otherwise)."""
-    known = set(Settings.model_fields) | {"config"}
-    return sorted(
-        name
-        for name in os.environ
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower().split("__")[0] not in known
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and not _is_read(name.removeprefix(PREFIX)))
+
+
+def _is_read(name: str) -> bool:
+    first, *rest = name.lower().split("__")
+    if first == "config":
+        return not rest
+    field = Settings.model_fields.get(first)
+    if field is None or not rest:
+        return field is not None
+    return field.annotation == dict[str, Any] or (
+        isinstance(field.annotation, type) and issubclass(field.annotation, Section)
     )
 
 

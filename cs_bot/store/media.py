@@ -1,6 +1,7 @@
 """Picture files through fsspec, named by the SHA-256 of the original."""
 
 import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,8 +55,12 @@ class MediaStore:
 def _write_whole(path: str, data: bytes) -> None:
     """A reader sees all of the file or none, also after a crash."""
     temporary = f"{path}.{os.getpid()}.part"
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:  # a full disk: do not fill it with halves
+        Path(temporary).unlink(missing_ok=True)
+        raise
