@@ -6,7 +6,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from tests.screens.metrics import FACTS, Bar, Result, Tally, bars
+from tests.screens.metrics import FACTS, Bar, Result, Tally, bars, upper_bound
 
 Row = tuple[str, ...]
 TALLY_HEAD = (
@@ -61,9 +61,14 @@ def tally_row(name: str, tally: Tally) -> Row:
 def tables(result: Result) -> list[tuple[str, Row, list[Row]]]:
     """Title, head and rows of every table."""
     extras = [
-        (name, _share(count.right, count.whole), str(count.wrong))
+        (
+            name,
+            _share(count.right, count.whole),
+            _share(count.wrong, count.whole),
+            f"{upper_bound(count.wrong, count.whole):.2%}" if count.whole else "-",
+            _share(count.part_right, count.part),
+        )
         for name, count in result.total.fields.items()
-        if name in ("currency", "status_text")
     ]
     rest = [(look, str(n), str(taken), str(read)) for look, (n, taken, read) in sorted(result.others.items())]
     rest.append(("order list (flagged)", str(result.lists[0]), str(result.lists[1]), str(result.lists[2])))
@@ -72,7 +77,7 @@ def tables(result: Result) -> list[tuple[str, Row, list[Row]]]:
         ("Promises", ("", "n", "share", "aim", "95 % bound of failures", "met"), bar_rows(bars(result))),
         ("Per variant", TALLY_HEAD, [tally_row(name, tally) for name, tally in sorted(result.variants.items())]),
         ("Per look", TALLY_HEAD, [tally_row(name, tally) for name, tally in sorted(result.looks.items())]),
-        ("Without a bar", ("field", "exact where whole", "wrong where whole"), extras),
+        ("Every field", ("field", "exact where whole", "wrong where whole", "95 % bound of wrong", "right where part"), extras),
         ("Pages that are no single order", ("page", "pictures", "taken for an order", "number read"), rest),
         ("Failures", ("file", "field", "got", "truth", "visible"),
          [(f.file, f.field, f.got, f.truth, f.visible) for f in result.failures]),
