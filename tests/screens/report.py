@@ -23,6 +23,7 @@ TALLY_HEAD = (
     "wrong facts",
     "unseen",
 )
+FIELD_HEAD = ("field", "exact where whole", "wrong where whole", "95 % bound of wrong", "right where part")
 LEGEND = (
     "n pictures; taken for an order; called a list; number read and exact / wholly visible; wrong there; wrong / cut, "
     "painted over or absent; amount, status, time read and exact / wholly visible; wrong ones; values read unseen"
@@ -77,7 +78,7 @@ def tables(result: Result) -> list[tuple[str, Row, list[Row]]]:
         ("Promises", ("", "n", "share", "aim", "95 % bound of failures", "met"), bar_rows(bars(result))),
         ("Per variant", TALLY_HEAD, [tally_row(name, tally) for name, tally in sorted(result.variants.items())]),
         ("Per look", TALLY_HEAD, [tally_row(name, tally) for name, tally in sorted(result.looks.items())]),
-        ("Every field", ("field", "exact where whole", "wrong where whole", "95 % bound of wrong", "right where part"), extras),
+        ("Every field", FIELD_HEAD, extras),
         ("Pages that are no single order", ("page", "pictures", "taken for an order", "number read"), rest),
         ("Failures", ("file", "field", "got", "truth", "visible"),
          [(f.file, f.field, f.got, f.truth, f.visible) for f in result.failures]),
