@@ -155,6 +155,16 @@ def test_lite_takes_a_picture_without_words_for_no_order(lite: Vision) -> None:
 
 
 @pytest.mark.ocr
+@pytest.mark.parametrize("size", [(1, 1), (4000, 3), (3, 4000)])
+def test_lite_finds_nothing_in_a_picture_too_small_for_words(lite: Vision, size: tuple[int, int]) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", size, "white").save(out, "PNG")
+    (look,) = lite.look([PictureInput("0" * 64, out.getvalue())], deadline_s=60.0)
+    assert isinstance(look, Look)
+    assert look.lines == ()
+
+
+@pytest.mark.ocr
 def test_lite_keeps_to_its_settings_in_every_version_we_accept() -> None:
     """RapidOCR once ignored `limit_side_len` with `max` (its issue 740): the detector must see 960 pixels at most."""
     ocr = Ocr(1)

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ TILE_OVERLAP = 0.12
 TILE_MIN_SIDE = 640  # narrower tiles lose nothing when they are a little taller
 THUMBNAIL = 900
 MAX_TILES = 24
+MIN_SIDE = 12  # pixels; nothing lower holds a line, and RapidOCR would blow it up to a huge one
 READABLE = 0.5  # lines read worse than this are in a script the data lacks, or no text at all
 
 _DET, _REC = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
@@ -47,7 +48,7 @@ class Ocr:
         for name in (_DET, _REC):
             if not (folder / name).is_file():
                 raise EngineError(f"the rapidocr package lacks its data file {name}; nothing is downloaded here")
-        self.version: str = getattr(import_module("rapidocr._version"), "__version__", "unknown")
+        self.version = metadata.version("rapidocr")
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
         self._reader: Any = package.RapidOCR(params=_settings(folder, threads))
         self._blank = 0
@@ -57,6 +58,8 @@ class Ocr:
 
     def scan(self, picture: Pixels, alive: Callable[[], bool] = lambda: True) -> Scan:
         """Read a picture. `alive` is asked between native calls; when it says no, the rest is left unread."""
+        if min(picture.shape[:2]) < MIN_SIDE:
+            return Scan(picture, page_of(picture.shape[1], picture.shape[0], []), 0, 1)
         boxes, tiles = self._read(picture, alive)
         turned, blank = 0, self._blank
         if alive() and _suspect(boxes):
