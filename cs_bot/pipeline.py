@@ -129,7 +129,10 @@ def _see(alive: Sequence[Worked], parts: Parts) -> None:
 
 def _ground(alive: Sequence[Worked], parts: Parts) -> None:
     pairs = [(one.turn, one.read()) for one in alive]
-    found = ground.ground(pairs, database=parts.database, policy=parts.policy, timezone=parts.settings.shop.timezone)
+    shop = parts.settings.shop
+    found = ground.ground(
+        pairs, database=parts.database, policy=parts.policy, timezone=shop.timezone, language=shop.language
+    )
     for one, facts in zip(alive, found, strict=True):
         one.facts = facts
 

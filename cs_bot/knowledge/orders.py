@@ -44,11 +44,12 @@ def find_owned(tx: Transaction, order_id_text: str, *, customer: Customer) -> Ow
 def owner_by(order: Order, customer: Customer) -> str | None:
     """What makes this the customer's order: customer_id, email, phone, or None when nothing does.
 
-    A platform's customer id means something on its own account only: the same id elsewhere is another person.
+    A platform's customer id means something on its own account only: the same id elsewhere is another person. Where
+    the order names a customer of this very account, that is whose it is: a shared phone or mailbox opens nothing.
     """
     same_account = (order.channel, order.account) == (customer.channel, customer.account)
-    if same_account and order.customer_external_id == customer.external_id:
-        return "customer_id"
+    if same_account and order.customer_external_id is not None:
+        return "customer_id" if order.customer_external_id == customer.external_id else None
     email, phone = folded_email(order.email), folded_phone(order.phone)
     if email is not None and email in {folded_email(known) for known in customer.emails}:
         return "email"
