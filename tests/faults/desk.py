@@ -66,7 +66,6 @@ class Desk:
         promises.act_was_right(self.world.database, card.version, before, done is not None)
         if done is not None and action == "reject":
             self.cards.append(done)
-        self.world.memory.silenced_by_us(self.world.database)
         self.world.done()
         return done is not None
 

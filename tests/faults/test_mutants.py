@@ -1,25 +1,15 @@
 """Every guard is there for a reason: taken out, its story breaks; or a second guard holds, and the table says which."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from cs_bot.store.database import Database
 from tests.faults.desk import Desk
 from tests.faults.mutants import MUTANTS, STORIES, Mutant, Story, apply
 from tests.faults.promises import Broken
-from tests.faults.test_state_machine import without_sync
 from tests.faults.world import World
 
 ALONE = [m for m in MUTANTS if not m.masked_by]
 MASKED = [m for m in MUTANTS if m.masked_by]
-
-
-@pytest.fixture
-def fast_sqlite(sqlite_url: str) -> Iterator[Database]:
-    database = without_sync(Database(sqlite_url))
-    yield database
-    database.close()
 
 
 def tell(story: Story, database: Database, mode: str) -> None:
@@ -28,8 +18,8 @@ def tell(story: Story, database: Database, mode: str) -> None:
 
 
 @pytest.mark.parametrize(("story", "mode"), STORIES, ids=[story.__name__ for story, _ in STORIES])
-def test_the_story_is_true(story: Story, mode: str, database: Database) -> None:
-    tell(story, database, mode)
+def test_the_story_is_true(story: Story, mode: str, each: Database) -> None:
+    tell(story, each, mode)
 
 
 @pytest.mark.parametrize("mutant", ALONE, ids=[m.name for m in ALONE])

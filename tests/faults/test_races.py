@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,10 +19,8 @@ from tests.faults.world import CHANNEL, HERE, World
 
 
 @pytest.fixture
-def world(postgres_server: Any, postgres_template: str) -> Iterator[World]:
-    database = Database(postgres_server.create_database(postgres_template))
-    yield World(database)
-    database.close()
+def world(postgres: Database) -> World:
+    return World(postgres)
 
 
 def while_another_waits(database: Database, first: Callable[[Transaction], None], second: Callable[[], None]) -> None:

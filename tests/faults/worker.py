@@ -1,0 +1,48 @@
+"""python -m tests.faults.worker NAME: one real process, with the chaos engine, short sweeps, unreliable doorbells."""
+
+import random
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from cs_bot import bootstrap
+from tests.faults import engine
+
+DROPPED, DOUBLED = 0.3, 0.1
+UPKEEP_S = 0.5
+
+
+def unreliable(make: Callable[..., Callable[[str], None]]) -> Callable[..., Callable[[str], None]]:
+    """ringer() whose bells get lost or doubled."""
+
+    def ringer(redis: Any) -> Callable[[str], None]:
+        ring = make(redis)
+
+        def sometimes(queue: str) -> None:
+            draw = random.random()
+            for _ in range(0 if draw < DROPPED else 2 if draw > 1 - DOUBLED else 1):
+                ring(queue)
+
+        return sometimes
+
+    return ringer
+
+
+def main(name: str) -> int:
+    """Run one process until it is told to stop, or killed."""
+    engine.register()
+    vars(bootstrap)["ringer"] = unreliable(bootstrap.ringer)
+    if name == "web":
+        from cs_bot.cli.run import web
+
+        web(config=None, host=None, port=None, root_path="", quiet=True)
+        return 0
+    from workers import answer, deliver, fetch, runtime, upkeep
+
+    if name == "upkeep":
+        return runtime.run_every(UPKEEP_S, name, upkeep.once)
+    return runtime.run(name, {"answer": answer, "deliver": deliver, "fetch": fetch}[name].drain)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
