@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 from cs_bot import turns
-from cs_bot.errors import PictureError, PictureRefused, PictureUnreadable
+from cs_bot.errors import PictureError, PictureRefused, PictureUnreadable, StoreUnavailable
 from cs_bot.images import FetchRules, StoredPicture, accept_picture, decode_data_url, fetch_picture
 from cs_bot.records import Reason
 from cs_bot.settings import Settings
@@ -13,12 +13,13 @@ from cs_bot.store.media import MediaStore
 from cs_bot.store.queries import pictures
 
 LEASE_FACTOR = 3  # a fetch that outlives this many time limits has lost its worker
+STORE_AWAY_S = 2.0  # a picture waits this long when the picture store takes nothing
 
 
 def fetch_next(database: Database, *, media: MediaStore, settings: Settings, ring: Callable[[str], None]) -> bool:
     """Fetch one picture that is due; False when none is. Every outcome is a state of its row, never an exception.
 
-    A store that can't be reached raises StoreUnavailable; the row's lease then brings it back.
+    A store that can't be reached raises StoreUnavailable; the picture is tried again and none of its attempts is lost.
     """
     with database.write() as tx:
         row = pictures.claim(
@@ -31,7 +32,12 @@ def fetch_next(database: Database, *, media: MediaStore, settings: Settings, rin
     except PictureError as problem:
         _failed(database, row, problem, settings, ring)
         return True
-    media.write(picture.sha256, picture.data)
+    try:
+        media.write(picture.sha256, picture.data)
+    except StoreUnavailable:
+        with database.write() as tx:
+            pictures.retry_later(tx, row["id"], row["fence"], STORE_AWAY_S, counted=False)
+        raise
     _stored(database, row, picture, settings, ring)
     return True
 

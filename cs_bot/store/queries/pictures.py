@@ -80,12 +80,17 @@ def _mine(use_id: int, fence: int) -> Any:
     return (picture_uses.c.id == use_id) & (picture_uses.c.fence == fence) & picture_uses.c.due_at.is_not(None)
 
 
-def retry_later(tx: Transaction, use_id: int, fence: int, delay_s: float) -> bool:
-    """Try again after a while."""
+def retry_later(tx: Transaction, use_id: int, fence: int, delay_s: float, *, counted: bool = True) -> bool:
+    """Try again after a while; not `counted`: the attempt was no fault of the picture."""
     return tx.changed(
         update(picture_uses)
         .where(_mine(use_id, fence))
-        .values(state=PictureState.WAITING, lease_until=None, due_at=tx.now() + timedelta(seconds=delay_s))
+        .values(
+            state=PictureState.WAITING,
+            attempts=picture_uses.c.attempts - (0 if counted else 1),
+            lease_until=None,
+            due_at=tx.now() + timedelta(seconds=delay_s),
+        )
     )
 
 
