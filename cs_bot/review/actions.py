@@ -1,88 +1,22 @@
-"""7b the human queue: claim, approve, edit, reject, reassign, release."""
+"""What an agent does: claim, renew, release, approve, edit, reject, dismiss, hand over, reassign, give back."""
 
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from difflib import SequenceMatcher
 from typing import Any
 
-from cs_bot.claims import numbers_in
+from cs_bot import claims
 from cs_bot.errors import Conflict, NotFound
-from cs_bot.records import End, Owner, PictureState, Reason, Record, Verdict
+from cs_bot.records import End, Owner, Verdict
+from cs_bot.review.cards import ReviewCard, burst_of, card_of, draft_text, row_of
 from cs_bot.settings import ReviewSettings
 from cs_bot.store.database import Database, Row, Transaction
-from cs_bot.store.queries import conversations, customers, messages, outbound, pictures, reviews, turns
+from cs_bot.store.queries import conversations, messages, outbound, reviews, turns
 from cs_bot.store.queries.sql import audit
 
 MAX_REPLY = 5000
-
-
-class ReviewSummary(Record):
-    """One line of the queue."""
-
-    review_id: int
-    conversation_id: int
-    channel: str
-    account: str
-    kind: str | None
-    reasons: tuple[Reason, ...]
-    suggestion: str
-    version: int
-    claimed_by: int | None
-    claimed_by_name: str | None
-    claimed_until: datetime | None
-    opened_at: datetime
-    due_at: datetime
-    customer: str
-    text: str
-
-
-class CardPicture(Record):
-    """A picture as an agent sees it."""
-
-    sha256: str | None
-    state: PictureState
-    failure: Reason | None
-    tags: tuple[str, ...]
-
-
-class CardMessage(Record):
-    """A message to answer."""
-
-    message_id: int
-    text: str
-    sent_at: datetime
-    revoked: bool
-    pictures: tuple[CardPicture, ...]
-
-
-class ReviewCard(ReviewSummary):
-    """Everything an agent needs to answer one conversation."""
-
-    state: str
-    outcome: str | None
-    messages: tuple[CardMessage, ...]
-    earlier: tuple[tuple[str, str], ...]
-    draft: dict[str, Any] | None
-    facts: dict[str, Any] | None
-    looks: tuple[dict[str, Any], ...]
-    flags: tuple[str, ...] = ()  # numbers of an agent's text that are in no fact
-
-
-def list_open(
-    database: Database, *, kind: str | None = None, claimed: bool | None = None, limit: int = 200
-) -> list[ReviewSummary]:
-    """The open reviews, the most urgent first."""
-    with database.read() as tx:
-        rows = reviews.list_open(tx, kind=kind, claimed=claimed, limit=limit)
-        return [ReviewSummary(**_summary(tx, row, _burst(tx, row["id"]))) for row in rows]
-
-
-def get(database: Database, review_id: int) -> ReviewCard:
-    """One review with its conversation; raises NotFound."""
-    with database.read() as tx:
-        return _card(tx, review_id)
 
 
 def claim(database: Database, review_id: int, *, agent_id: int, version: int, rules: ReviewSettings) -> ReviewCard:
@@ -91,7 +25,7 @@ def claim(database: Database, review_id: int, *, agent_id: int, version: int, ru
         until = tx.now() + timedelta(seconds=rules.claim_s)
         _must(reviews.claim(tx, review_id, version, agent_id, until))
         reviews.record(tx, review_id, agent_id, "claimed", {})
-        return _card(tx, review_id)
+        return card_of(tx, review_id)
 
 
 def renew(database: Database, review_id: int, *, agent_id: int, rules: ReviewSettings) -> None:
@@ -105,7 +39,7 @@ def release(database: Database, review_id: int, *, agent_id: int, version: int) 
     with _moving(database, review_id) as tx:
         _must(reviews.move(tx, review_id, version, mine=agent_id, claimed_by=None, claimed_until=None))
         reviews.record(tx, review_id, agent_id, "released", {})
-        return _card(tx, review_id)
+        return card_of(tx, review_id)
 
 
 def reassign(
@@ -118,18 +52,18 @@ def reassign(
         until = tx.now() + timedelta(seconds=rules.claim_s)
         _must(reviews.move(tx, review_id, version, mine=agent_id, claimed_by=to_agent_id, claimed_until=until))
         reviews.record(tx, review_id, agent_id, "reassigned", {"to_agent_id": to_agent_id})
-        return _card(tx, review_id)
+        return card_of(tx, review_id)
 
 
 def approve(database: Database, review_id: int, *, agent_id: int, version: int, rules: ReviewSettings) -> ReviewCard:
     """Send the draft as it is; raises Conflict when the customer wrote again, or there is no draft."""
     with _moving(database, review_id) as tx:
-        row = _row(tx, review_id)
-        text = _draft_text(tx, row)
+        row = row_of(tx, review_id)
+        text = draft_text(tx, row)
         if text is None:
             raise Conflict("there is no draft to approve: write an answer")
         _answer(tx, row, version, agent_id, text, "approved", Verdict.APPROVE, rules)
-        return _card(tx, review_id)
+        return card_of(tx, review_id)
 
 
 def edit(
@@ -137,8 +71,8 @@ def edit(
 ) -> ReviewCard:
     """Send another text; numbers that are in no fact are flagged in the result and kept with the judgement."""
     with _moving(database, review_id) as tx:
-        flags = _answer(tx, _row(tx, review_id), version, agent_id, _checked(text), "edited", Verdict.EDIT, rules)
-        return _card(tx, review_id).model_copy(update={"flags": flags})
+        flags = _answer(tx, row_of(tx, review_id), version, agent_id, _checked(text), "edited", Verdict.EDIT, rules)
+        return card_of(tx, review_id).model_copy(update={"flags": flags})
 
 
 def reject(
@@ -153,29 +87,29 @@ def reject(
 ) -> ReviewCard:
     """The draft is wrong. With `text` that is sent instead; without, the review stays with the agent, draft gone."""
     with _moving(database, review_id) as tx:
-        row = _row(tx, review_id)
+        row = row_of(tx, review_id)
         if text is not None:
             flags = _answer(tx, row, version, agent_id, _checked(text), "rejected", Verdict.REJECT, rules, reason)
-            return _card(tx, review_id).model_copy(update={"flags": flags})
+            return card_of(tx, review_id).model_copy(update={"flags": flags})
         _judge(tx, row, agent_id, Verdict.REJECT, 1.0, None, ())
         _must(reviews.move(tx, review_id, version, mine=agent_id, draft_id=None))
         reviews.record(tx, review_id, agent_id, "draft_rejected", {"reason": reason[:300]})
-        return _card(tx, review_id)
+        return card_of(tx, review_id)
 
 
 def dismiss(database: Database, review_id: int, *, agent_id: int, version: int, reason: str) -> ReviewCard:
     """Nothing needs an answer."""
     with _moving(database, review_id) as tx:
-        row = _row(tx, review_id)
+        row = row_of(tx, review_id)
         _close(tx, row, version, agent_id, "dismissed", {"reason": reason[:300]})
         messages.end(tx, messages.of_review(review_id), End.DISMISSED)
-        return _card(tx, review_id)
+        return card_of(tx, review_id)
 
 
 def hand_over(database: Database, review_id: int, *, agent_id: int, version: int, note: str = "") -> ReviewCard:
     """People outside answer: the platform is told, the bot is silent until the conversation is given back."""
     with _moving(database, review_id) as tx:
-        row = _row(tx, review_id)
+        row = row_of(tx, review_id)
         conversation = conversations.lock(tx, row["conversation_id"])
         _close(tx, row, version, agent_id, "handed_over", {"note": note[:300]})
         conversations.set_owner(tx, conversation, Owner.OUTSIDE)
@@ -185,11 +119,11 @@ def hand_over(database: Database, review_id: int, *, agent_id: int, version: int
             review_id=review_id,
             origin=f"handoff:review:{review_id}",
             kind="handoff",
-            text=_draft_text(tx, row) or "",
+            text=draft_text(tx, row) or "",
             epoch=conversation["epoch"] + 1,
             extra={"reasons": row["reasons"], "suggestion": row["suggestion"], "note": note[:300]},
         )
-        return _card(tx, review_id)
+        return card_of(tx, review_id)
 
 
 def give_back(database: Database, conversation_id: int, *, agent_id: int) -> None:
@@ -212,20 +146,13 @@ def sweep(database: Database) -> int:
 def _moving(database: Database, review_id: int) -> Iterator[Transaction]:
     """A write transaction that has locked the review's conversation (arrivals and sends queue behind it)."""
     with database.write() as tx:
-        conversations.lock(tx, _row(tx, review_id)["conversation_id"])
+        conversations.lock(tx, row_of(tx, review_id)["conversation_id"])
         yield tx
 
 
 def _must(done: bool) -> None:
     if not done:
         raise Conflict("this review has changed, is closed or is not yours: load it again")
-
-
-def _row(tx: Transaction, review_id: int) -> Row:
-    row = reviews.get(tx, review_id)
-    if row is None:
-        raise NotFound("there is no such review")
-    return row
 
 
 def _checked(text: str) -> str:
@@ -235,18 +162,6 @@ def _checked(text: str) -> str:
     if len(clean) > MAX_REPLY:
         raise Conflict(f"an answer may have at most {MAX_REPLY} characters")
     return clean
-
-
-def _draft(tx: Transaction, row: Row) -> dict[str, Any] | None:
-    if row["draft_id"] is None:
-        return None
-    found = turns.draft(tx, row["draft_id"])
-    return None if found is None else found["draft"]
-
-
-def _draft_text(tx: Transaction, row: Row) -> str | None:
-    draft = _draft(tx, row)
-    return None if draft is None else str(draft["text"])
 
 
 def _close(tx: Transaction, row: Row, version: int, agent_id: int, outcome: str, detail: dict[str, Any]) -> None:
@@ -267,7 +182,7 @@ def _answer(
     reason: str = "",
 ) -> tuple[str, ...]:
     """Close the review and queue the answer in one transaction; the flagged numbers."""
-    draft = _draft_text(tx, row)
+    draft = draft_text(tx, row)
     flags = unknown_numbers(text, tx, row)
     _judge(tx, row, agent_id, verdict, 1.0 if draft is None else distance(draft, text), text, flags)
     _close(tx, row, version, agent_id, outcome, {"reason": reason[:300], "flags": list(flags)})
@@ -313,13 +228,13 @@ def distance(draft: str, text: str) -> float:
 
 
 def unknown_numbers(text: str, tx: Transaction, row: Row) -> tuple[str, ...]:
-    """Numbers of an answer that are neither in the facts, nor in the draft, nor in the customer's words."""
+    """Numbers of an answer that are neither in the records, nor in the draft, nor in the customer's words."""
+    known = [m["text"] for m in burst_of(tx, row["id"])]
     found = turns.draft(tx, row["draft_id"]) if row["draft_id"] is not None else None
-    known = " ".join(m["text"] for m in _burst(tx, row["id"]))
     if found is not None:
-        known += f" {_flat(found['facts'])} {(found['draft'] or {}).get('text', '')}"
-    said = set(numbers_in(known))
-    return tuple(dict.fromkeys(str(n) for n in numbers_in(text) if n not in said))
+        known.append((found["draft"] or {}).get("text", ""))
+        known.append(_flat([found["facts"]["order"], [hit["faq"]["answer"] for hit in found["facts"]["faq"]]]))
+    return claims.unknown_numbers(text, known)
 
 
 def _flat(value: Any) -> str:
@@ -328,60 +243,3 @@ def _flat(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(_flat(v) for v in value)
     return "" if value is None else str(value)
-
-
-def _burst(tx: Transaction, review_id: int) -> list[Row]:
-    return list(messages.rows_of(tx, messages.of_review(review_id)))
-
-
-def _summary(tx: Transaction, row: Row, burst: list[Row]) -> dict[str, Any]:
-    people = customers.get_many(tx, sorted({m["customer_id"] for m in burst}))
-    return {
-        "review_id": row["id"],
-        "conversation_id": row["conversation_id"],
-        "channel": row["channel"],
-        "account": row["account"],
-        "kind": row["kind"],
-        "reasons": tuple(Reason(r) for r in row["reasons"]),
-        "suggestion": row["suggestion"],
-        "version": row["version"],
-        "claimed_by": row["claimed_by"],
-        "claimed_by_name": row["claimed_by_name"],
-        "claimed_until": row["claimed_until"],
-        "opened_at": row["opened_at"],
-        "due_at": row["due_at"],
-        "customer": (people[0].name or people[0].external_id) if people else "",
-        "text": "\n".join(m["text"] for m in burst if m["text"]),
-    }
-
-
-def _card(tx: Transaction, review_id: int) -> ReviewCard:
-    row = reviews.with_names(tx, review_id)
-    if row is None:
-        raise NotFound("there is no such review")
-    burst = _burst(tx, review_id)
-    uses = pictures.of_messages(tx, [m["id"] for m in burst])
-    found = turns.draft(tx, row["draft_id"]) if row["draft_id"] is not None else None
-    looks = turns.looks_of(tx, found["turn_id"]) if found is not None else ()
-    return ReviewCard(
-        **_summary(tx, row, burst),
-        state=row["state"],
-        outcome=row["outcome"],
-        messages=tuple(_card_message(m, uses.get(m["id"], ())) for m in burst),
-        earlier=messages.earlier(tx, row["conversation_id"], before_seq=min((m["seq"] for m in burst), default=0)),
-        draft=found["draft"] if found is not None else None,
-        facts=found["facts"] if found is not None else None,
-        looks=tuple(look["body"] for look in looks),
-    )
-
-
-def _card_message(row: Row, uses: Any) -> CardMessage:
-    return CardMessage(
-        message_id=row["id"],
-        text=row["text"],
-        sent_at=row["sent_at"],
-        revoked=row["revoked_at"] is not None,
-        pictures=tuple(
-            CardPicture(sha256=use.sha256, state=use.state, failure=use.failure, tags=use.tags) for use in uses
-        ),
-    )

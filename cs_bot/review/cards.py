@@ -1,0 +1,152 @@
+"""What an agent sees: the queue's lines and one review's card."""
+
+from datetime import datetime
+from typing import Any
+
+from cs_bot.errors import NotFound
+from cs_bot.records import PictureState, Reason, Record
+from cs_bot.store.database import Database, Row, Transaction
+from cs_bot.store.queries import customers, messages, pictures, reviews, turns
+
+
+class ReviewSummary(Record):
+    """One line of the queue."""
+
+    review_id: int
+    conversation_id: int
+    channel: str
+    account: str
+    kind: str | None
+    reasons: tuple[Reason, ...]
+    suggestion: str
+    version: int
+    claimed_by: int | None
+    claimed_by_name: str | None
+    claimed_until: datetime | None
+    opened_at: datetime
+    due_at: datetime
+    customer: str
+    text: str
+
+
+class CardPicture(Record):
+    """A picture as an agent sees it."""
+
+    sha256: str | None
+    state: PictureState
+    failure: Reason | None
+    tags: tuple[str, ...]
+
+
+class CardMessage(Record):
+    """A message to answer."""
+
+    message_id: int
+    text: str
+    sent_at: datetime
+    revoked: bool
+    pictures: tuple[CardPicture, ...]
+
+
+class ReviewCard(ReviewSummary):
+    """Everything an agent needs to answer one conversation."""
+
+    state: str
+    outcome: str | None
+    messages: tuple[CardMessage, ...]
+    earlier: tuple[tuple[str, str], ...]
+    draft: dict[str, Any] | None
+    facts: dict[str, Any] | None
+    looks: tuple[dict[str, Any], ...]
+    flags: tuple[str, ...] = ()  # numbers of an agent's text that are in no fact
+
+
+def list_open(
+    database: Database, *, kind: str | None = None, claimed: bool | None = None, limit: int = 200
+) -> list[ReviewSummary]:
+    """The open reviews, the most urgent first."""
+    with database.read() as tx:
+        rows = reviews.list_open(tx, kind=kind, claimed=claimed, limit=limit)
+        return [ReviewSummary(**_summary(tx, row, burst_of(tx, row["id"]))) for row in rows]
+
+
+def get(database: Database, review_id: int) -> ReviewCard:
+    """One review with its conversation; raises NotFound."""
+    with database.read() as tx:
+        return card_of(tx, review_id)
+
+
+def row_of(tx: Transaction, review_id: int) -> Row:
+    row = reviews.get(tx, review_id)
+    if row is None:
+        raise NotFound("there is no such review")
+    return row
+
+
+def _draft(tx: Transaction, row: Row) -> dict[str, Any] | None:
+    if row["draft_id"] is None:
+        return None
+    found = turns.draft(tx, row["draft_id"])
+    return None if found is None else found["draft"]
+
+
+def draft_text(tx: Transaction, row: Row) -> str | None:
+    draft = _draft(tx, row)
+    return None if draft is None else str(draft["text"])
+
+
+def burst_of(tx: Transaction, review_id: int) -> list[Row]:
+    return list(messages.rows_of(tx, messages.of_review(review_id)))
+
+
+def _summary(tx: Transaction, row: Row, burst: list[Row]) -> dict[str, Any]:
+    people = customers.get_many(tx, sorted({m["customer_id"] for m in burst}))
+    return {
+        "review_id": row["id"],
+        "conversation_id": row["conversation_id"],
+        "channel": row["channel"],
+        "account": row["account"],
+        "kind": row["kind"],
+        "reasons": tuple(Reason(r) for r in row["reasons"]),
+        "suggestion": row["suggestion"],
+        "version": row["version"],
+        "claimed_by": row["claimed_by"],
+        "claimed_by_name": row["claimed_by_name"],
+        "claimed_until": row["claimed_until"],
+        "opened_at": row["opened_at"],
+        "due_at": row["due_at"],
+        "customer": (people[0].name or people[0].external_id) if people else "",
+        "text": "\n".join(m["text"] for m in burst if m["text"]),
+    }
+
+
+def card_of(tx: Transaction, review_id: int) -> ReviewCard:
+    row = reviews.with_names(tx, review_id)
+    if row is None:
+        raise NotFound("there is no such review")
+    burst = burst_of(tx, review_id)
+    uses = pictures.of_messages(tx, [m["id"] for m in burst])
+    found = turns.draft(tx, row["draft_id"]) if row["draft_id"] is not None else None
+    looks = turns.looks_of(tx, found["turn_id"]) if found is not None else ()
+    return ReviewCard(
+        **_summary(tx, row, burst),
+        state=row["state"],
+        outcome=row["outcome"],
+        messages=tuple(_card_message(m, uses.get(m["id"], ())) for m in burst),
+        earlier=messages.earlier(tx, row["conversation_id"], before_seq=min((m["seq"] for m in burst), default=0)),
+        draft=found["draft"] if found is not None else None,
+        facts=found["facts"] if found is not None else None,
+        looks=tuple(look["body"] for look in looks),
+    )
+
+
+def _card_message(row: Row, uses: Any) -> CardMessage:
+    return CardMessage(
+        message_id=row["id"],
+        text=row["text"],
+        sent_at=row["sent_at"],
+        revoked=row["revoked_at"] is not None,
+        pictures=tuple(
+            CardPicture(sha256=use.sha256, state=use.state, failure=use.failure, tags=use.tags) for use in uses
+        ),
+    )
