@@ -114,9 +114,7 @@ def test_only_the_command_line_knows_the_demo(graph: grimp.ImportGraph) -> None:
 
 @pytest.mark.parametrize("library", sorted(FENCES))
 def test_a_library_stays_behind_its_fence(graph: grimp.ImportGraph, library: str) -> None:
-    if library not in graph.modules:
-        pytest.skip(f"nothing imports {library} yet")
-    importers = graph.find_modules_that_directly_import(library)
+    importers = graph.find_modules_that_directly_import(library) if library in graph.modules else set()
     outside = {m for m in importers if not any(m == f or m.startswith(f"{f}.") for f in FENCES[library])}
     assert outside == set()
 
