@@ -52,6 +52,9 @@ def send_next(
 
 def claim(database: Database, *, settings: Settings, policy: Policy, refetch: Refetch) -> Claimed | None:
     """Take the oldest undelivered row of a conversation (T4): checks, then `sending`, then commit."""
+    with database.read() as tx:  # a poll must not take SQLite's only write lock
+        if not outbound.candidates(tx, limit=1):
+            return None
     with database.write() as tx:
         for candidate in outbound.candidates(tx, limit=10):
             conversation = conversations.try_lock(tx, candidate["conversation_id"])

@@ -21,6 +21,9 @@ def fetch_next(database: Database, *, media: MediaStore, settings: Settings, rin
 
     A store that can't be reached raises StoreUnavailable; the picture is tried again and none of its attempts is lost.
     """
+    with database.read() as tx:  # a poll must not take SQLite's only write lock
+        if not pictures.any_due(tx):
+            return False
     with database.write() as tx:
         row = pictures.claim(
             tx, lease_s=settings.fetch.timeout_s * LEASE_FACTOR, max_attempts=settings.fetch.max_attempts

@@ -56,6 +56,9 @@ class Finished(StrEnum):
 
 def claim(database: Database, *, settings: Settings, policy: Policy, limit: int) -> list[Turn]:
     """Up to `limit` due turns, leased (T2). A turn on a further attempt comes alone: it may have killed a worker."""
+    with database.read() as tx:  # a poll must not take SQLite's only write lock
+        if not conversations.any_due(tx):
+            return []
     claimed: list[Turn] = []
     with database.write() as tx:
         for row in conversations.due(tx, limit):
