@@ -149,8 +149,7 @@ def run(queue: str, loop: Callable[[], None]) -> int:
     """Listen for doorbells of `queue` until SIGTERM; without Redis, look at the database every second."""
     State.queue = queue
     State.name = f"{queue}-{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
-    signal.signal(signal.SIGTERM, lambda *_: State.stopping.set())
-    signal.signal(signal.SIGINT, lambda *_: State.stopping.set())
+    _end_on_signals()
     here = services()
     away_since: float | None = None
     while not State.stopping.is_set():
@@ -177,7 +176,18 @@ def _listen(redis: "Redis", queue: str) -> None:
         [bell], connection=redis, name=State.name + token_hex(2), serializer="json", worker_ttl=WORKER_TTL_S
     )
     worker.log_job_description = False
-    worker.work(logging_level="WARNING", with_scheduler=False)
+    try:
+        worker.work(logging_level="WARNING", with_scheduler=False)
+    finally:
+        if worker.pubsub_thread is not None:  # RQ leaves it running when Redis was lost: one more each time
+            worker.pubsub_thread.stop()
+        _end_on_signals()
+
+
+def _end_on_signals() -> None:
+    """SIGTERM and SIGINT end the loop. While RQ listens it has its own handlers, which call State.stopping too."""
+    signal.signal(signal.SIGTERM, lambda *_: State.stopping.set())
+    signal.signal(signal.SIGINT, lambda *_: State.stopping.set())
 
 
 def _goodbye() -> None:
@@ -193,8 +203,7 @@ def run_every(every_s: float, name: str, work: Callable[[], object]) -> int:
     """Call `work` every `every_s` seconds until SIGTERM; what fails is logged and tried again next time."""
     State.queue = name
     State.name = f"{name}-{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
-    signal.signal(signal.SIGTERM, lambda *_: State.stopping.set())
-    signal.signal(signal.SIGINT, lambda *_: State.stopping.set())
+    _end_on_signals()
     services()
     while not State.stopping.is_set():
         try:

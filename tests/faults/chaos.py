@@ -19,7 +19,7 @@ import httpx
 from cs_bot import review, testing
 from cs_bot.errors import Conflict, NotFound, StoreUnavailable
 from cs_bot.schemas import OrderIn
-from cs_bot.settings import Settings
+from cs_bot.settings import ReviewSettings
 from cs_bot.store import migrate
 from cs_bot.store.database import Database
 from cs_bot.store.queries import agents, metrics, orders
@@ -31,7 +31,7 @@ from tests.makers import order_in
 from tests.services import PostgresServer, RedisServer, free_port, wait_for
 
 CONVERSATIONS = 40
-POSTERS = 3
+POSTERS, AGENTS = 3, 3
 SETTINGS = """
 home = "{home}"
 database_url = "{database}"
@@ -102,11 +102,13 @@ class Chaos:
         self.processes = Processes(config, folder / "processes.log", self.redis, self.postgres)
         self._todo: list[tuple[float, str, dict[str, Any], str]] = []
         self._todo_lock = threading.Lock()
-        self._claim_s = Settings().review.model_copy(update={"claim_s": 2.0})
+        self._rules = ReviewSettings(claim_s=2.0)
 
     def _prepare(self) -> None:
         with self.database.write() as tx:
-            self.agent_id = agents.add(tx, name="agent", role="agent", token_sha256="1" * 64)
+            self.agents = [
+                agents.add(tx, name=f"agent {n}", role="agent", token_sha256=f"{n}" * 64) for n in range(AGENTS)
+            ]
             for number in range(CONVERSATIONS):
                 orders.upsert(tx, "generic", "shop", self._order(number))
 
@@ -211,31 +213,31 @@ class Chaos:
         elif kind == "conversation.taken_by_human":
             self.outside.taken.append((data["conversation_id"], data["at"], now))
 
-    def agent(self) -> None:
+    def agent(self, number: int) -> None:
         """A person works in the queue while customers go on writing."""
-        dice = random.Random(self.seed + 1)
+        dice = random.Random(self.seed + 1000 * number)
         while not self.over:
-            time.sleep(dice.uniform(0.05, 0.3))
+            time.sleep(dice.uniform(0.02, 0.2))
             try:
                 found = review.list_open(self.database, claimed=False, limit=10)
                 if found:
-                    self._decide(dice, dice.choice(found))
+                    self._decide(dice, dice.choice(found), self.agents[number])
             except (Conflict, NotFound):
                 self.counts["agent refused"] += 1
             except StoreUnavailable:
                 self.counts["agent: store away"] += 1
 
-    def _decide(self, dice: random.Random, line: review.ReviewSummary) -> None:
-        mine: dict[str, Any] = {"agent_id": self.agent_id, "rules": self._claim_s}
+    def _decide(self, dice: random.Random, line: review.ReviewSummary, agent_id: int) -> None:
+        mine: dict[str, Any] = {"agent_id": agent_id, "rules": self._rules}
         card = review.claim(self.database, line.review_id, version=line.version, **mine)
-        time.sleep(dice.uniform(0, 0.6))
+        time.sleep(dice.uniform(0, 0.5))
         if card.draft is not None and dice.random() < 0.5:
             review.approve(self.database, line.review_id, version=card.version, **mine)
         elif dice.random() < 0.9:
             review.edit(self.database, line.review_id, version=card.version, text="a person's answer", **mine)
         else:
             review.dismiss(
-                self.database, line.review_id, agent_id=self.agent_id, version=card.version, reason="nothing to say"
+                self.database, line.review_id, agent_id=agent_id, version=card.version, reason="nothing to say"
             )
         self.counts["agent decided"] += 1
 
@@ -256,8 +258,9 @@ class Chaos:
         began = time.monotonic()
         try:
             wait_for(self._web_is_up, "the web process", 60)
-            loops = [self.watch, self.agent, *[self.poster] * POSTERS]
+            loops = [self.watch, *[self.poster] * POSTERS]
             threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
+            threads += [threading.Thread(target=self.agent, args=(n,), daemon=True) for n in range(AGENTS)]
             traffic = threading.Thread(target=self.traffic, daemon=True)
             for thread in (*threads, traffic):
                 thread.start()

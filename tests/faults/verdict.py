@@ -50,7 +50,7 @@ def judge(verdict: Verdict, database: Database, outside: Outside, seen: list[See
     with database.read() as tx:
         stored = Counter(row["external_id"] for row in tx.rows(select(messages.c.external_id)))
         rows = {row["outbound_id"]: dict(row) for row in tx.rows(select(outbound))}
-        names = dict(tx.execute(select(messages.c.id, messages.c.external_id)).tuples().all())
+        names = {row["id"]: row["external_id"] for row in tx.rows(select(messages.c.id, messages.c.external_id))}
         verdict.ends = _ends(tx)
         verdict.rows = dict(Counter(f"{row['kind']} {row['state']}" for row in rows.values()))
     verdict.accepted, verdict.shown = len(outside.accepted), len(seen)
