@@ -21,7 +21,7 @@ from cs_bot.errors import ConfigError, StoreUnavailable
 BUSY_S = 5.0
 ASK_CLOCK_S = 5.0
 GROUP = 32  # pieces of work that share a commit at most
-LANES = 4
+LANES = 2
 T = TypeVar("T")
 Row = RowMapping  # one row, by column name; modules outside store/ use this name
 
