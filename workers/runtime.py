@@ -5,9 +5,11 @@ import os
 import random
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from secrets import token_hex
 from typing import Any
 
@@ -19,7 +21,7 @@ from rq.timeouts import TimerDeathPenalty
 from rq.worker.base import StopRequested
 
 from cs_bot import bootstrap
-from cs_bot.errors import BotError, StoreUnavailable
+from cs_bot.errors import BotError, ConfigError, StoreUnavailable
 from cs_bot.jobs import JOBS
 from cs_bot.observe import log_to
 from cs_bot.settings import load_settings
@@ -32,6 +34,7 @@ POLL_S = 1.0
 SOON_S = 12.0  # a drain waits for work that will be due this soon
 TICK_S = 0.05
 SEEN_EVERY_S = 10.0
+WRONG_SETTINGS = 2  # exit code
 
 log = logging.getLogger("cs_bot.worker")
 
@@ -61,7 +64,8 @@ class Doorbell(Job):  # type: ignore[misc]
     def check(self) -> None:
         """Raise unless the job is a plain doorbell."""
         allowed = {job.path for job in JOBS.values()}
-        extras = (self._success_callback_name, self._failure_callback_name, self._stopped_callback_name)
+        callbacks = (self._success_callback_name, self._failure_callback_name, self._stopped_callback_name)
+        extras = (*callbacks, self.webhooks, self.retries_left, self.repeats_left)
         if self.func_name not in allowed or self.args or self.kwargs or self.instance is not None or any(extras):
             raise BotError("a job that is not in the job table was refused")
 
@@ -70,6 +74,24 @@ class Doorbell(Job):  # type: ignore[misc]
         """The function, after the check."""
         self.check()
         return super().func
+
+    # RQ calls these for a job that was refused, too: it counts as failed.
+    @property
+    def should_retry(self) -> bool:
+        """Never: the row in the database is what is tried again."""
+        return False
+
+    def execute_success_callback(self, *_: Any) -> None:
+        """A doorbell has none."""
+
+    def execute_failure_callback(self, *_: Any) -> None:
+        """A doorbell has none."""
+
+    def execute_stopped_callback(self, *_: Any) -> None:
+        """A doorbell has none."""
+
+    def send_webhooks(self, *_: Any, **__: Any) -> None:
+        """A doorbell has none: whoever can write to Redis can't choose whom we call."""
 
 
 class ListeningQueue(Queue):  # type: ignore[misc]
@@ -80,6 +102,8 @@ class ListeningQueue(Queue):  # type: ignore[misc]
     @classmethod
     def dequeue_any(cls, *args: Any, **kwargs: Any) -> Any:
         """As RQ's, but a lost connection stops this worker's loop; run() goes on without Redis."""
+        if State.stopping.is_set():  # the signal came before RQ listened for it
+            raise StopRequested
         try:
             return super().dequeue_any(*args, **kwargs)
         except RedisError as problem:
@@ -108,6 +132,11 @@ class Listener(SimpleWorker):  # type: ignore[misc]
         """SIGTERM: the drain stops claiming too."""
         State.stopping.set()
         super().handle_warm_shutdown_request()
+
+    def set_shutdown_requested_date(self) -> None:
+        """As RQ's; called by the signal's handler, where an error would hit whatever is being worked on."""
+        with suppress(RedisError):
+            super().set_shutdown_requested_date()
 
 
 def drain(work: Callable[[], bool], until_due: Callable[[], float | None]) -> None:
@@ -147,13 +176,14 @@ def i_am_here(ready: bool = True) -> None:
 
 def run(queue: str, loop: Callable[[], None]) -> int:
     """Listen for doorbells of `queue` until SIGTERM; without Redis, look at the database every second."""
-    State.queue = queue
-    State.name = f"{queue}-{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
-    _end_on_signals()
-    here = services()
+    here = _begin(queue)
+    if here is None:
+        return WRONG_SETTINGS
     away_since: float | None = None
     while not State.stopping.is_set():
         loop()  # what came in while nobody listened
+        if State.stopping.is_set():
+            break
         redis = Redis.from_url(here.settings.redis, socket_connect_timeout=1, retry=None)
         try:
             redis.ping()
@@ -164,10 +194,24 @@ def run(queue: str, loop: Callable[[], None]) -> int:
             if time.monotonic() - away_since >= AWAY_S:
                 log.warning("Redis is away, polling the database", extra={"error": type(problem).__name__})
             State.stopping.wait(POLL_S)
+        except StopRequested:  # raised by RQ's handler of a signal that came while RQ was on its way out
+            State.stopping.set()
         finally:
             redis.close()
     _goodbye()
     return 0
+
+
+def _begin(name: str) -> bootstrap.Services | None:
+    """Name the process and build its services; None when the settings are wrong, which one line on stderr says."""
+    State.queue = name
+    State.name = f"{name}-{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
+    _end_on_signals()
+    try:
+        return services()
+    except ConfigError as problem:
+        sys.stderr.write(f"cs-bot: {problem}\n")
+        return None
 
 
 def _listen(redis: "Redis", queue: str) -> None:
@@ -201,10 +245,8 @@ def _goodbye() -> None:
 
 def run_every(every_s: float, name: str, work: Callable[[], object]) -> int:
     """Call `work` every `every_s` seconds until SIGTERM; what fails is logged and tried again next time."""
-    State.queue = name
-    State.name = f"{name}-{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
-    _end_on_signals()
-    services()
+    if _begin(name) is None:
+        return WRONG_SETTINGS
     while not State.stopping.is_set():
         try:
             i_am_here()
