@@ -83,15 +83,23 @@ def first_policy(settings: Settings) -> Policy:
     """Version 1 of the policy, from the settings; raises ConfigError."""
     try:
         return Policy(**{"version": 1, **settings.policy})
-    except (ValidationError, TypeError) as problem:
-        raise ConfigError(f"the settings of policy are wrong: {problem}") from None
+    except ValidationError as problem:
+        lines = [f"policy.{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in problem.errors()]
+        raise ConfigError("settings are wrong: " + "; ".join(lines)) from None
 
 
 def build(settings: Settings, *, vision: Vision | None = None, **replaced: Any) -> Services:
-    """Real implementations of everything; tests replace some by keyword. Opens no connection yet."""
-    redis: Redis | None = Redis.from_url(
-        settings.redis, socket_timeout=RING_S, socket_connect_timeout=RING_S, retry=None
-    )
+    """Real implementations of everything; tests replace some by keyword. Opens no connection yet.
+
+    Raises ConfigError when a setting can't be meant: an address, an account, the policy.
+    """
+    first_policy(settings)
+    try:
+        redis: Redis | None = Redis.from_url(
+            settings.redis, socket_timeout=RING_S, socket_connect_timeout=RING_S, retry=None
+        )
+    except ValueError:
+        raise ConfigError("CSBOT_REDIS_URL is no Redis address (redis://…, rediss://… or unix://…)") from None
     parts: dict[str, Any] = {
         "settings": settings,
         "database": Database(settings.database),

@@ -102,8 +102,7 @@ class Supervisor:
         child.started_at = time.monotonic()
         child.process = subprocess.Popen(
             list(child.command),
-            cwd=ROOT,
-            env=self._environment(),
+            env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -112,9 +111,11 @@ class Supervisor:
         if output is not None:
             output.close()
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What a child process gets: this environment, the same home and settings file, and where our modules are."""
         python_path = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH", "")) if p)
         ours = {"CSBOT_HOME": str(self.settings.home.absolute()), "PYTHONPATH": python_path}
+        ours["PYTHONSAFEPATH"] = "1"  # children run in the operator's folder: a workers/ there is not ours
         if self.config is not None:
             ours["CSBOT_CONFIG"] = str(self.config.absolute())
         return child_environment(**ours)

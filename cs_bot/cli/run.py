@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -49,13 +50,15 @@ def upgrade(settings: Settings) -> None:
 def up(
     config: Config = None,
     host: Annotated[str | None, typer.Option(help="Address of the web process.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the web process.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the web process; 0 = a free one.")] = None,
 ) -> None:
     """Run everything on this machine: Redis (unless CSBOT_REDIS_URL is set), web, one worker of each kind, upkeep."""
     console = Console(highlight=False, soft_wrap=True)
     settings = with_overrides(config, host, port)
     if not settings.accounts:
         raise ConfigError("no account is configured: see docs/configuration.md, or try `cs-bot demo`")
+    settings = with_free_port(settings)
+    bootstrap.build(settings).close()  # a wrong account or policy is one clear line here, not four workers that die
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     upgrade(settings)
     boss = supervisor.Supervisor(settings, say=console.print, config=config)
@@ -72,6 +75,20 @@ def up(
         boss.stop()
 
 
+def with_free_port(settings: Settings) -> Settings:
+    """The settings with a port that can be listened on (0 = any); raises ConfigError when somebody has it."""
+    web = settings.web
+    try:
+        with socket.create_server((web.host, web.port)) as probe:
+            port = int(probe.getsockname()[1])
+    except OSError as problem:
+        why = os.strerror(problem.errno) if problem.errno else type(problem).__name__
+        raise ConfigError(
+            f"can't listen on {web.host}:{web.port} ({why}): choose another with --port or CSBOT_WEB__PORT"
+        ) from None
+    return settings.model_copy(update={"web": web.model_copy(update={"port": port})})
+
+
 def stop_on_signals(boss: supervisor.Supervisor) -> None:
     """SIGINT and SIGTERM end the supervisor's loop."""
 
@@ -85,7 +102,7 @@ def stop_on_signals(boss: supervisor.Supervisor) -> None:
 def web(
     config: Config = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
     root_path: Annotated[str, typer.Option(help="Path prefix that a proxy strips.")] = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not say where it listens.")] = False,
 ) -> None:
@@ -122,11 +139,9 @@ def worker(
     """Run one worker until SIGTERM; start as many of each as you need (upkeep: any number, one is enough)."""
     if queue not in QUEUES:
         raise ConfigError(f"unknown worker {queue!r}; known: {', '.join(QUEUES)}")
-    if config is not None:
-        os.environ["CSBOT_CONFIG"] = str(config.absolute())
-    load_settings()  # a wrong setting is one clear line here, not a traceback in the worker
-    os.chdir(supervisor.ROOT) if not Path("workers").is_dir() else None
-    os.execv(sys.executable, [sys.executable, "-m", f"workers.{queue}"])
+    settings = load_settings(config)  # a wrong setting is one clear line here, not one in the log
+    env = supervisor.Supervisor(settings, say=typer.echo, config=config).environment()
+    os.execve(sys.executable, [sys.executable, "-m", f"workers.{queue}"], env)
 
 
 def migrate(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, CursorResult, Executable, create_engine, event, text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.engine.url import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from cs_bot.errors import ConfigError, StoreUnavailable
 
@@ -88,7 +88,10 @@ class Database:
     """A pool of connections to SQLite (WAL, synchronous FULL) or PostgreSQL 15+."""
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
-        address = make_url(url)
+        try:
+            address = make_url(url)
+        except (ArgumentError, ValueError):  # not `from`: it quotes the address
+            raise ConfigError("the database's address is none: sqlite:///… or postgresql+psycopg://…") from None
         self.dialect = address.get_backend_name()
         self._clock = Clock()
         self._lanes = [_Lane() for _ in range(1 if self.dialect == "sqlite" else LANES)]
