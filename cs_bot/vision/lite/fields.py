@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from cs_bot.records import ORDER_FIELDS, FieldState, ReadField
 from cs_bot.vision.lite.boxes import Page, Rect
-from cs_bot.vision.lite.guards import Evidence, format_guard, line_cut, number_guards, pixel_guards
+from cs_bot.vision.lite.guards import Evidence, far_from_label, format_guard, line_cut, number_guards, pixel_guards
 from cs_bot.vision.lite.kinds import Findings
 from cs_bot.vision.lite.lexicon import PLATFORM_WORDS
 from cs_bot.vision.lite.lines import Line, line_of
@@ -45,7 +45,7 @@ def judge(
     fields = {
         "order_id": _number(evidence, found, platforms, formats, whole),
         "order_time": _time(evidence, found, platforms, formats, whole),
-        **_money(evidence, lines, found, whole),
+        **_money(evidence, lines, found, formats, whole),
         **_status(found, whole),
     }
     return {name: fields[name] for name in ORDER_FIELDS}
@@ -68,6 +68,8 @@ def _number(
     guards = [*whole, *shape, *number_guards(evidence, best.span, loose=loose)]
     if len(found.numbers) > 1:
         guards.append(CONFLICT)
+    if loose and far_from_label(best.span, best.label):
+        guards.append("split")
     if not labelled and (shape or len(best.value) < 17):
         guards.append(UNLABELLED)
     return _field(best.value, guards, best.span.rect)
@@ -90,12 +92,18 @@ def _time(
 
 
 def _money(
-    evidence: Evidence, lines: tuple[Line, ...], found: Findings, whole: tuple[str, ...]
+    evidence: Evidence,
+    lines: tuple[Line, ...],
+    found: Findings,
+    formats: Mapping[str, str],
+    whole: tuple[str, ...],
 ) -> dict[str, ReadField]:
     if not found.totals:
         return {"amount": ReadField(), "currency": ReadField()}
     best = found.totals[0]
     code, sure = currency_of(best.sign, lines)
+    if best.sign == "$" and code == "USD" and any("shopee" in shapes_of(n.value, formats) for n in found.numbers):
+        sure = False  # it sells in many countries, not in the United States
     guards = [*whole, *best.doubts, *pixel_guards(evidence, best.found.span, even=False)]
     if len(found.totals) > 1:
         guards.append(CONFLICT)

@@ -19,6 +19,7 @@ WIDE_GAP = 1.62  # a gap between two digits this many times the usual one may hi
 FEW_GAPS, WIDE_GAP_FEW = 6, 1.75  # short numbers: no usual gap to speak of, so the smallest one counts
 WIDE_GAP_LETTERS = 1.95  # letters differ in width
 EDGE_PITCHES = 0.85  # a number that ends this near the picture's edge, in character pitches, may go on outside
+FAR_HEIGHTS = 1.2  # a number stands nearer to `label:` than this many line heights
 SHORT_OWN = re.compile(r"[A-Z]{0,5}-?\d{4,9}(?:-\d{1,3})?")  # numbers as a shop's own site gives them
 LONG_OWN = re.compile(r"[A-Z]{1,5}-?\d{8,26}|\d{20,30}")  # longer than any platform's, so not one cut short
 COULD_BE_CUT = {
@@ -82,6 +83,16 @@ def format_guard(value: str, labelled: bool, platforms: tuple[str, ...], formats
         return ()
     own = labelled and (SHORT_OWN.fullmatch(value) or LONG_OWN.fullmatch(value))
     return () if own else (FORMAT,)
+
+
+def far_from_label(number: Span, label: Span | None) -> bool:
+    """Whether there is room for hidden digits between `label:` and the number on the same line."""
+    if label is None or number.line is not label.line or not number.parts or not label.parts:
+        return False
+    box, first, _ = number.parts[0]
+    before = label.parts[-1][0]
+    named = label.line.text[label.end : label.end + 3].strip().startswith(":")
+    return box is not before and first == 0 and named and box.left - before.right > FAR_HEIGHTS * box.height
 
 
 def line_cut(evidence: Evidence, span: Span) -> tuple[str, ...]:
@@ -155,6 +166,9 @@ def _room(page: Page, box: TextBox, first: int, last: int) -> tuple[float, float
     most = 2.0 * pitch
     left = (box.cuts[first] - box.cuts[first - 1]) * box.width - signs if first and box.cuts else most
     right = (box.cuts[last] - box.cuts[last - 1]) * box.width - signs if last < len(box.cuts) else most
+    if box.cuts:
+        left = min(left, box.at(box.cuts[first])[0] - 0.5 * pitch)
+        right = min(right, page.width - box.at(box.cuts[last - 1])[0] - 0.5 * pitch)
     for row in page.rows:
         if box in row.boxes:
             for other in row.boxes:

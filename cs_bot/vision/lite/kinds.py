@@ -27,11 +27,11 @@ _ORDER_TITLE = _words(
     r"|detalles\s*del\s*pedido|purchase\s*details"
 )
 _ORDER_EXTRAS = _words(
-    r"支付方式|付款方式|配送方式|收货人|收货地址|收件人|付款时间|支付时间|发货时间|出货时间|商品总(?:价|额|金额)|お届け先|お支払い?方法|配送先|小計|送料|shipping\s*address|payment\s*method|ship(?:ping)?\s*to"
+    r"支付方式|付款方式|配送方式|收货人|收货地址|收件人|收件地址|(?:^|\s)地址\s*[:：]|付款时间|支付时间|发货时间|出货时间|商品总(?:价|额|金额)|お届け先|お支払い?方法|配送先|小計|送料|shipping\s*address|payment\s*method|ship(?:ping)?\s*to"
     r"|sub\s*-?total|billing\s*address|zahlungsart|lieferadresse|zwischensumme|dirección\s*de\s*envío|método\s*de\s*pago|subtotal"
 )
 _ORDER_ACTIONS = _words(
-    r"再次购买|再来一单|再买一次|再次拼单|申请售后|申请退款|退换|确认收货|查看物流|催发货|提醒发货|申请开票|再度購入|レビュー|領収書|buy\s*(?:it\s*)?again|reorder|track\s*(?:package|order)|return\s*items"
+    r"取消订单|删除订单|修改地址|钱款去向|退款详情|完成订单|再次购买|再来一单|再买一次|再次拼单|申请售后|申请退款|退换|确认收货|查看物流|催发货|提醒发货|申请开票|再度購入|レビュー|領収書|buy\s*(?:it\s*)?again|reorder|track\s*(?:package|order)|return\s*items"
     r"|view\s*invoice|lieferung\s*verfolgen|nochmals\s*kaufen|volver\s*a\s*comprar"
 )
 _CART = _words(
@@ -58,6 +58,13 @@ _OTHER = _words(
     r"账号与安全|退出登录|消息通知|隐私|设置$|优惠券|有效期|收款方|转账|账单详情|支付成功|付款成功$|付款完成|验证码|wi-?fi|settings|log\s*out|privacy|notifications|coupon|我的钱包|余额|交易详情|invoice\s*to|发票代码|发票号码"
     r"|设定|ログアウト|einstellungen"
 )
+_TALK = _words(
+    r"[?？]\s*$|[吗嗎呢哦喔唷呀吧啊]\s*[~～!！。,，]?\s*$|^(?:你好|您好|请问|亲|好的|谢谢|多谢|麻烦|抱歉|稍等)|感谢您的(?:咨询|耐心)"
+    r"|帮(?:您|我)(?:查|看|改)|です(?:か|が|ね)?\s*[。?？!]?\s*$|ます(?:か|が|ね)?\s*[。?？!]?\s*$|ください|すみません|ございま|ありがとう"
+    r"|いたします|わかりました|ません。?\s*$|^(?:hi|hello|hey|thanks?|thank\s*you|sure|sorry|okay|ok|great)(?![a-z])"
+    r"|(?:could|can|would)\s*you|please\s*(?:check|let|help)|let\s*me\s*(?:check|see)|(?<![a-z])i(?:'|’)(?:m|ve|ll|d)\s|^(?:hallo|danke|guten|hola|gracias)(?![a-z])"
+)
+TALK_LINES = 3  # so many lines of speech make a chat
 _BILL = _words(
     r"账单(?:详情|分类|管理)|商户全称|收单机构|商家订单号|商户订单号|收款方全称|转账(?:时间|单号)|transaction\s*details"
 )
@@ -91,7 +98,7 @@ def order_weight(lines: Sequence[Line], found: Findings, *, several: bool, forei
     weight = 3.0 if labelled else (2.2 if found.numbers else 1.5 * _any(ORDER_ID_LABEL, texts))
     weight += 1.5 * bool(found.totals) + 0.6 * any(total.found.rank == 0 for total in found.totals)
     weight += 1.5 if found.times else 0.8 * _any(ORDER_TIME_LABEL, texts)
-    weight += 0.7 * bool(found.statuses) + 1.2 * _any(_ORDER_TITLE, texts)
+    weight += 0.7 * bool(found.statuses) + _title(texts) + _traces(texts)
     weight += min(1.6, 0.5 * _count(_ORDER_EXTRAS, texts)) + min(1.0, 0.5 * _count(_ORDER_ACTIONS, texts))
     weight += 2.0 * (several and bool(found.statuses))
     return weight - _against(texts, bool(labelled))
@@ -137,6 +144,21 @@ def _foreign_weight(lines: Sequence[Line], texts: Sequence[str]) -> float:
     return 1.6 * number + 1.2 * any(has_time(text) for text in texts) + min(1.2, 0.6 * prices)
 
 
+def _title(texts: Sequence[str]) -> float:
+    """The words over an order page; as the page's own title they say the most."""
+    if any(len(text) < 30 and _ORDER_TITLE.search(text) for text in texts[:6]):
+        return 2.2
+    return 1.2 * _any(_ORDER_TITLE, texts)
+
+
+def _traces(texts: Sequence[str]) -> float:
+    """What is left of an order page whose labels are cut off: times to the second, long numbers, reductions."""
+    times = sum(re.search(r"\d{1,2}:\d\d:\d\d", text) is not None for text in texts)
+    numbers = sum(re.search(r"\d{10,}", text) is not None for text in texts)
+    reductions = any(re.search(r"[-−]\s?[¥$€£]\s?\d", text) for text in texts)
+    return 0.3 * min(2, times) + 0.3 * min(2, numbers) + 0.6 * reductions
+
+
 def _without_order(picture: Pixels, texts: Sequence[str]) -> dict[Kind, float]:
     if _any(_CART, texts) or _any(_PARCEL_TITLE, texts) or _any(_CHAT, texts) or _any(_BILL, texts):
         return {Kind.OTHER: 0.85, Kind.PRODUCT: 0.1, Kind.SCENE: 0.05}
@@ -154,18 +176,19 @@ def _without_order(picture: Pixels, texts: Sequence[str]) -> dict[Kind, float]:
 def _against(texts: Sequence[str], labelled: bool) -> float:
     steps = sum(_PARCEL_STEP.search(text) is not None for text in texts)
     timed = sum(has_time(text) or re.search(r"\d{1,2}:\d\d", text) is not None for text in texts)
-    weight = (
-        5.0 * _any(_BILL, texts)
-        + 3.5 * _any(_CART, texts)
-        + 3.0 * min(1, _count(_CHAT, texts))
-        + 1.0 * (_count(_CHAT, texts) > 2)
-    )
+    weight = 5.0 * _any(_BILL, texts) + 3.5 * _any(_CART, texts) + _talk_weight(texts)
     if steps >= 3 and timed >= 3:
         weight += 2.0 + 2.0 * _any(_PARCEL_TITLE, texts)
     elif _any(_PARCEL_TITLE, texts) and steps >= 2:
         weight += 2.0
     weight += min(3.0, 1.5 * _count(_PRODUCT, texts)) * (0.5 if labelled else 1.0)
     return weight + min(2.0, 1.0 * _count(_OTHER, texts)) * (0.5 if labelled else 1.0)
+
+
+def _talk_weight(texts: Sequence[str]) -> float:
+    """How much of a chat it is: its frame, and lines of speech."""
+    frame, speech = _count(_CHAT, texts), sum(_TALK.search(text) is not None for text in texts)
+    return max(3.0 * (frame > 0) + 1.0 * (frame > 2), 4.0 * (speech >= TALK_LINES), 5.0 * (speech >= 2 * TALK_LINES))
 
 
 def _tabs(page: Page) -> bool:

@@ -71,7 +71,7 @@ TOTAL_LABELS = tuple(
             r"(?<![a-z])(?:total\s*pagado|importe\s*pagado|importe\s*total)",
         ),
         _any(
-            r"订单总?(?:金额|额|价)|应付(?:总额|金额|款)?|需\s*付款?|待\s*付金额|需\s*支付|待支付金额|总金额",
+            r"订单总?(?:金额|额|价)|应付(?:总额|金额|款)?|需\s*付款?|待\s*付金额|待(?:付款?|支付)(?=\s*[:：]?\s*[¥$])|需\s*支付|待支付金额|总金额",
             r"(?:ご?注文)\s*(?:合计|金额|总额|総額)|税込合计",
             r"(?<![a-z])order\s*total|(?<![a-z])total\s*amount|(?<![a-z])amount\s*due|(?<![a-z])total\s*(?:due|price)",
             r"bestellsumme|rechnungsbetrag|(?<![a-z])total\s*del\s*pedido",
@@ -100,6 +100,7 @@ ORDER_TIME_LABEL = re.compile(
         r"(?:ご?注文)(?:日时|日時|日)|购入(?:日时|日時|日)|購入(?:日時|日)",
         r"(?<![a-z])order(?:ed)?\s*(?:placed|date|time|on|created)|(?<![a-z])placed\s*on|(?<![a-z])date\s*(?:ordered|placed|of\s*order)"
         r"|(?<![a-z])purchase(?:d)?\s*(?:date|on)|(?<![a-z])created\s*(?:at|on|time)",
+        r"(?<![a-z])(?:confirmed|confirmado|bestätigt)(?=\s*(?:on|am|el)?\s*(?:\d{1,2}|[a-zä]{3,9})\.?\s*(?:\d|de\s|[a-zä]))",
         r"bestell(?:datum|t\s*am|ung\s*aufgegeben(?:\s*am)?|ung\s*vom)|bestelldatum|aufgegeben\s*am",
         r"fecha\s*(?:del?)?\s*(?:pedido|compra)|pedido\s*(?:realizado|efectuado)(?:\s*el)?|realizado\s*el",
     )

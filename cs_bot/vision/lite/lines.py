@@ -9,6 +9,7 @@ from cs_bot.vision.lite.boxes import Page, Rect, Row, TextBox
 from cs_bot.vision.lite.lexicon import fold
 
 T = TypeVar("T")
+_VALUE = re.compile(r"[\d¥￥$€£]")
 BELOW_MAX_ROWS = 2
 BELOW_MAX_HEIGHTS = 2.1  # how far under its label a value may start, in line heights
 
@@ -129,6 +130,8 @@ def _under(page: Page, lines: tuple[Line, ...], at: int, label: Span) -> Line | 
             starts = abs(other.left - left) < 1.2 * box.height
             covers = other.left < right and other.right > left and other.width < 12 * other.height
             if 0.4 < deep < BELOW_MAX_HEIGHTS and (starts or covers):
+                if not _VALUE.search(other.text):
+                    return None
                 return line_of(Row(tuple(b for b in row.boxes if b.left >= other.left - 1)))
     return None
 

@@ -25,6 +25,7 @@ _AMOUNT = re.compile(
     rf"(?P<minus>[-−–]\s*)?(?:(?<![a-z])(?P<before>{_SIGN})\s*)?(?P<minus2>[-−–]\s*)?(?P<number>{_NUMBER})"
     rf"(?:\s*(?P<after>{_SIGN})(?![a-z]))?"
 )
+_REDUCTION = re.compile(r"(?:减|省|优惠|立减|抵扣?|折扣|off|saved?|discount|割引|値引き?|rabatt)\s*[:：]?\s*$")
 _ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _HARMLESS = re.compile(r"(?:paid|price|amount|due|charged|for this order|of order|cost|usd|eur|incl.*|inkl.*|iva.*)")
 _NO_DECIMALS = {"JPY", "TWD", "KRW", "VND", "IDR"}
@@ -65,7 +66,7 @@ def amounts(line: Line, start: int = 0, end: int | None = None) -> list[Money]:
     """Every positive amount in a part of a line, signed or not."""
     found = []
     for match in _AMOUNT.finditer(line.text, start, len(line.text) if end is None else end):
-        if match["minus"] or match["minus2"]:
+        if match["minus"] or match["minus2"] or _REDUCTION.search(line.text, max(0, match.start() - 12), match.start()):
             continue
         value = plain(match["number"])
         if value is not None:

@@ -18,6 +18,8 @@ Pixels = NDArray[np.uint8]  # height x width x 3, blue first
 
 DETECT_SIDE = 960  # longest side the text detector sees; the recogniser reads full-size crops
 TILE_ASPECT = 2.4  # a page taller than this many widths is read in tiles
+TILE_ASPECT_MIN = 0.7  # nor is a tile ever flatter than this: wide pages have small print
+TINY = 12.0  # lines lower than this many pixels, as the detector sees them, are read again in smaller tiles
 TILE_OVERLAP = 0.12
 TILE_MIN_SIDE = 640  # narrower tiles lose nothing when they are a little taller
 THUMBNAIL = 900
@@ -82,7 +84,21 @@ class Ocr:
 
     def _read(self, picture: Pixels, alive: Callable[[], bool]) -> tuple[list[TextBox], int]:
         height, width = picture.shape[:2]
-        spans = tiles_of(width, height)
+        aspect = TILE_ASPECT
+        boxes, tiles = self._in_tiles(picture, tiles_of(width, height, aspect), alive)
+        while (
+            alive() and aspect > TILE_ASPECT_MIN and height > width and _tiny(boxes, width, min(height, aspect * width))
+        ):
+            aspect /= 2
+            finer = tiles_of(width, height, aspect)
+            if len(finer) > tiles:
+                boxes, tiles = self._in_tiles(picture, finer, alive)
+        return boxes, tiles
+
+    def _in_tiles(
+        self, picture: Pixels, spans: list[tuple[int, int]], alive: Callable[[], bool]
+    ) -> tuple[list[TextBox], int]:
+        height = picture.shape[0]
         found: list[TextBox] = []
         self._blank = 0
         for top, bottom in spans:
@@ -134,9 +150,9 @@ def unturned(point: Point, degrees: int, width: int, height: int) -> Point:
     return x, y
 
 
-def tiles_of(width: int, height: int) -> list[tuple[int, int]]:
-    """Rows (top, bottom) of the tiles in which a page is read; one for an ordinary page."""
-    tall = max(int(width * TILE_ASPECT), TILE_MIN_SIDE)
+def tiles_of(width: int, height: int, aspect: float = TILE_ASPECT) -> list[tuple[int, int]]:
+    """Rows (top, bottom) of the tiles, `aspect` widths tall, in which a page is read; one for an ordinary page."""
+    tall = max(int(width * aspect), TILE_MIN_SIDE)
     if height <= tall * 1.05:
         return [(0, height)]
     step = tall * (1 - TILE_OVERLAP)
@@ -157,6 +173,13 @@ def without_doubles(boxes: list[TextBox]) -> list[TextBox]:
 def text_mass(boxes: list[TextBox]) -> float:
     """How much sensible text there is: characters of level lines that were read surely."""
     return sum(len(b.text) * b.score**3 for b in boxes if b.width > b.height and b.score > 0.7)
+
+
+def _tiny(boxes: list[TextBox], width: float, height: float) -> bool:
+    """Whether the lines were too small for the detector, which saw tiles of this size."""
+    if len(boxes) < 6:
+        return False
+    return float(np.median([box.height for box in boxes])) * DETECT_SIDE / max(width, height, DETECT_SIDE) < TINY
 
 
 def _suspect(boxes: list[TextBox]) -> bool:

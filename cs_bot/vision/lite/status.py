@@ -19,6 +19,12 @@ _OPENING = re.compile(
         r"(?:is|was|has|have|ist|wurde|wird|está|esta|fue|ha\s*sido)?\s*(?:been|now)?\s*$"
     )
 )
+_WHEN = re.compile(  # what is left of a line that tells nothing but the status and its time
+    fold(
+        r"(?:[\s·,.:()\d年月日時时分点に/-]|on|at|today|tomorrow|yesterday|heute|gestern|morgen|am|um|el|hoy|今日|昨日|明日|今天|昨天|明天"
+        r"|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|[a-z]*(?:uary|ch|il|ust|ember|tober)|märz|mai|juni?|juli?|oktober|dezember)*"
+    )
+)
 _WIDE = re.compile(r"[\u3040-\u9fff]")
 LONG = 26  # a longer line is a sentence about the order, not its status
 LONG_LATIN = 40
@@ -92,5 +98,5 @@ def _judge(page: Page, box: TextBox, hit: tuple[OrderStatus, int, int], row_text
         score -= 1.0  # a step of the parcel's way
     if score < MIN_SCORE:
         return None
-    text = box.text[start:end] if label is not None else box.text
+    text = box.text[start:end] if label is not None or _WHEN.fullmatch(rest) else box.text
     return StatusFound(status, text.strip(" ><›‹:：·"), box, score, share >= 0.9)
