@@ -18,6 +18,7 @@ NAME = "chaos"
 AMOUNT = "129.90"
 POISON = "666"  # an order number that starts so kills the process that looks at it
 STICKY = "555"  # one that starts so fails with an error now and then
+SLOW, SLOW_S = "777", 2.5  # one that starts so takes that long
 
 
 def picture_of(order_id: str, nonce: int) -> str:
@@ -51,6 +52,8 @@ class PixelVision(ScriptedVision):
             order_id = order_in(picture.data)
             if order_id.startswith(POISON):
                 os.kill(os.getpid(), signal.SIGKILL)
+            if order_id.startswith(SLOW):
+                time.sleep(SLOW_S)
             time.sleep(0.02 + picture.data[-5] % 8 / 100)
             if order_id.startswith(STICKY) and time.time_ns() % 3 == 0:
                 found.append(EngineError("sticky"))
