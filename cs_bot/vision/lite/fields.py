@@ -68,7 +68,7 @@ def _number(
     guards = [*whole, *shape, *number_guards(evidence, best.span, loose=loose)]
     if len(found.numbers) > 1:
         guards.append(CONFLICT)
-    if loose and far_from_label(best.span, best.label):
+    if loose and far_from_label(evidence.page, best.span, best.label):
         guards.append("split")
     if not labelled and (shape or len(best.value) < 17):
         guards.append(UNLABELLED)

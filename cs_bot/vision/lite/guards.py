@@ -85,14 +85,17 @@ def format_guard(value: str, labelled: bool, platforms: tuple[str, ...], formats
     return () if own else (FORMAT,)
 
 
-def far_from_label(number: Span, label: Span | None) -> bool:
-    """Whether there is room for hidden digits between `label:` and the number on the same line."""
+def far_from_label(page: Page, number: Span, label: Span | None) -> bool:
+    """Whether there is room for hidden digits between `label:` and the number, and no column that explains it."""
     if label is None or number.line is not label.line or not number.parts or not label.parts:
         return False
     box, first, _ = number.parts[0]
     before = label.parts[-1][0]
     named = label.line.text[label.end : label.end + 3].strip().startswith(":")
-    return box is not before and first == 0 and named and box.left - before.right > FAR_HEIGHTS * box.height
+    far = box is not before and first == 0 and named and box.left - before.right > FAR_HEIGHTS * box.height
+    return far and not any(
+        abs(row.boxes[-1].right - box.right) < 0.6 * box.height for row in page.rows if box not in row.boxes
+    )
 
 
 def line_cut(evidence: Evidence, span: Span) -> tuple[str, ...]:

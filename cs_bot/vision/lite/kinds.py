@@ -9,9 +9,10 @@ import numpy as np
 
 from cs_bot.records import Kind
 from cs_bot.vision.lite.boxes import Page
-from cs_bot.vision.lite.lexicon import ORDER_ID_LABEL, ORDER_TIME_LABEL, fold
+from cs_bot.vision.lite.lexicon import FORMATS, ORDER_ID_LABEL, ORDER_TIME_LABEL, OTHER_LABEL, UNMISTAKABLE, fold
 from cs_bot.vision.lite.lines import Found, Line
 from cs_bot.vision.lite.money import Total, amounts
+from cs_bot.vision.lite.numbers import shapes_of
 from cs_bot.vision.lite.ocr import Pixels
 from cs_bot.vision.lite.pixels import Grey
 from cs_bot.vision.lite.status import StatusFound, match_status
@@ -95,7 +96,7 @@ def order_weight(lines: Sequence[Line], found: Findings, *, several: bool, forei
     if foreign:
         return _foreign_weight(lines, texts)
     labelled = [one for one in found.numbers if one.label is not None]
-    weight = 3.0 if labelled else (2.2 if found.numbers else 1.5 * _any(ORDER_ID_LABEL, texts))
+    weight = 3.0 if labelled else max(_loose_number(found), 1.5 * _any(ORDER_ID_LABEL, texts))
     weight += 1.5 * bool(found.totals) + 0.6 * any(total.found.rank == 0 for total in found.totals)
     weight += 1.5 if found.times else 0.8 * _any(ORDER_TIME_LABEL, texts)
     weight += 0.7 * bool(found.statuses) + _title(texts) + _traces(texts)
@@ -144,6 +145,13 @@ def _foreign_weight(lines: Sequence[Line], texts: Sequence[str]) -> float:
     return 1.6 * number + 1.2 * any(has_time(text) for text in texts) + min(1.2, 0.6 * prices)
 
 
+def _loose_number(found: Findings) -> float:
+    """Weight of numbers without a label: shapes that can't be anything else say more than a string of digits."""
+    if not found.numbers:
+        return 0.0
+    return 2.2 if any(set(shapes_of(one.value, FORMATS)) & set(UNMISTAKABLE) for one in found.numbers) else 0.8
+
+
 def _title(texts: Sequence[str]) -> float:
     """The words over an order page; as the page's own title they say the most."""
     if any(len(text) < 30 and _ORDER_TITLE.search(text) for text in texts[:6]):
@@ -174,11 +182,11 @@ def _without_order(picture: Pixels, texts: Sequence[str]) -> dict[Kind, float]:
 
 
 def _against(texts: Sequence[str], labelled: bool) -> float:
-    steps = sum(_PARCEL_STEP.search(text) is not None for text in texts)
+    steps = sum(_PARCEL_STEP.search(text) is not None and not OTHER_LABEL.search(text) for text in texts)
     timed = sum(has_time(text) or re.search(r"\d{1,2}:\d\d", text) is not None for text in texts)
     weight = 5.0 * _any(_BILL, texts) + 3.5 * _any(_CART, texts) + _talk_weight(texts)
     if steps >= 3 and timed >= 3:
-        weight += 2.0 + 2.0 * _any(_PARCEL_TITLE, texts)
+        weight += 2.0 + 2.0 * (_any(_PARCEL_TITLE, texts) or steps >= 4)
     elif _any(_PARCEL_TITLE, texts) and steps >= 2:
         weight += 2.0
     weight += min(3.0, 1.5 * _count(_PRODUCT, texts)) * (0.5 if labelled else 1.0)

@@ -8,9 +8,9 @@ from cs_bot.records import OrderStatus
 # Traditional and Japanese shapes -> simplified ones, so that one table serves all three. Only signs the tables use.
 _SHAPES = str.maketrans(
     "訂單編號碼總額實際應運費優惠貨發時間狀態賣買關閉結評價確認現購車詳細資訊繳請點擊數備註帳戶隱設蝦類樂淘寶條積點領張簽達轉號輸門開網見聯絡場區"
-    "計済払円続図対応売買発連絡変検証価値気楽満",
+    "處過備計済払円続図対応売買発連絡変検証価値気楽満",
     "订单编号码总额实际应运费优惠货发时间状态卖买关闭结评价确认现购车详细资讯缴请点击数备注帐户隐设虾类乐淘宝条积点领张签达转号输门开网见联络场区"
-    "计済払円続図对应卖买发连络変検证価値気乐满",
+    "处过备计済払円続図对应卖买发连络変検证価値気乐满",
 )
 
 

@@ -20,6 +20,7 @@ JOINED = ((17.0, 2.3), (13.0, 3.2), (0.0, 6.0))  # (least pitch, widest connecte
 SOLID = 0.62  # columns filled from top to bottom over more pitches than this are no character
 INK_NEAR = 0.35  # looked at for any ink beside a number, in pitches (a copy icon stands farther away)
 INK_BESIDE = 0.2  # columns with ink beside a number, in pitches, that are more than dirt
+SOLID_NEAR = 0.5
 FOREIGN, FOREIGN_MIXED = 0.11, 0.2  # more of a character's ink than this off the others' colour is not its own
 FAINT, BOLD = 0.76, 1.3  # contrast of one character as a share of the others'
 GROUND = 20.0  # the ground behind one character differs this much from the line's
@@ -118,7 +119,10 @@ def beside(picture: Pixels, span: Span, room: tuple[float, float]) -> str:
     first, last, pitch = strip.centres[0], strip.centres[-1], strip.pitch
     left = ink[:, round(max(0, first - 0.5 * pitch - room[0])) : max(0, round(first - 0.7 * pitch))]
     right = ink[:, round(last + 0.7 * pitch) : round(last + 0.5 * pitch + room[1])]
-    if _solid(left, pitch) or _solid(right, pitch):
+    reach = round(
+        (SOLID_NEAR + SOLID) * pitch
+    )  # a patch begins right beside the number, a container's edge farther off
+    if _solid(left[:, max(0, left.shape[1] - reach) :], pitch) or _solid(right[:, :reach], pitch):
         return "solid"
     return "ink" if right[:, : round(INK_NEAR * pitch)].any(axis=0).sum() > INK_BESIDE * pitch else ""
 
