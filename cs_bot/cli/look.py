@@ -141,7 +141,7 @@ def _asked(question: str, images: list[Path], media: MediaStore, customer: Custo
         attempts=1,
         restarts=0,
         round=1,
-        origin="playground",
+        origin="customer",  # what would be done if one wrote this; work() stores and sends nothing
         deadline_at=now + timedelta(seconds=120),
         messages=(message,),
         customers=(customer,),

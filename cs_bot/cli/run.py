@@ -79,7 +79,8 @@ def with_free_port(settings: Settings) -> Settings:
     """The settings with a port that can be listened on (0 = any); raises ConfigError when somebody has it."""
     web = settings.web
     try:
-        with socket.create_server((web.host, web.port)) as probe:
+        family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+        with socket.create_server((web.host, web.port), family=family) as probe:
             port = int(probe.getsockname()[1])
     except OSError as problem:
         why = os.strerror(problem.errno) if problem.errno else type(problem).__name__
@@ -111,7 +112,7 @@ def web(
 
     from cs_bot.web.app import create_app
 
-    settings = with_overrides(config, host, port)
+    settings = with_free_port(with_overrides(config, host, port))
     log_to(level=settings.log_level)
     services = bootstrap.build(settings)
     bootstrap.require_newest_tables(services)
@@ -153,10 +154,7 @@ def migrate(
     database = Database(settings.database)
     try:
         current, newest = migrations.state(database)
-        if to == "head" or (current is None and to != "base"):
-            migrations.upgrade(database, to)
-        else:
-            migrations.downgrade(database, to)
+        migrations.move(database, to)
         after, _ = migrations.state(database)
         typer.echo(f"database at {after or 'nothing'} (was {current or 'nothing'}, newest {newest})")
     finally:
