@@ -1,5 +1,6 @@
 """The generic channel: Standard Webhooks in, signed message.reply and conversation.handoff out (docs/webhooks.md)."""
 
+import base64
 import hashlib
 import json
 import re
@@ -19,6 +20,7 @@ from cs_bot.schemas import EVENT_SHAPES, Envelope, ReplyOut
 from cs_bot.settings import AccountSettings
 
 SCHEME = "generic"  # its row in the signatures' table
+MIN_SECRET = 24  # bytes, as Standard Webhooks asks
 LONGEST_ID = 200  # what the event table keeps of a delivery id
 
 
@@ -48,6 +50,8 @@ def build(account: AccountSettings, *, timeout_s: float) -> "GenericChannel":
     secrets = tuple(secret.get_secret_value() for secret in account.secrets)
     for secret in secrets:  # a secret of the wrong form is found at the start, not at the first webhook
         signatures.sign(secret, "check", datetime.now(UTC), b"")
+        if len(base64.b64decode(secret.removeprefix("whsec_"))) < MIN_SECRET:
+            raise ConfigError(f"{name}: a secret has fewer than {MIN_SECRET} bytes")
     return GenericChannel(options, secrets, timeout_s=timeout_s)
 
 
