@@ -74,7 +74,9 @@ dedupes = {dedupes}
 class Chaos:
     """One run."""
 
-    def __init__(self, *, messages: int, seed: int, database: str, mode: str, rate: float, folder: Path) -> None:
+    def __init__(
+        self, *, messages: int, seed: int, database: str, mode: str, rate: float, folder: Path, without: str
+    ) -> None:
         self.messages, self.seed, self.mode, self.rate = messages, seed, mode, rate
         self.verdict = Verdict(database=database, mode=mode, seed=seed)
         self.outside, self.counts = Outside(), Counter[str]()
@@ -99,7 +101,7 @@ class Chaos:
         self.database = Database(url)
         migrate.upgrade(self.database)
         self._prepare()
-        self.processes = Processes(config, folder / "processes.log", self.redis, self.postgres)
+        self.processes = Processes(config, folder / "processes.log", self.redis, self.postgres, without)
         self._todo: list[tuple[float, str, dict[str, Any], str]] = []
         self._todo_lock = threading.Lock()
         self._rules = ReviewSettings(claim_s=2.0)
@@ -312,9 +314,11 @@ class Chaos:
             self.postgres.close()
 
 
-def chaos(*, messages: int, seed: int, database: str, mode: str, rate: float = 12.0, folder: Path) -> Verdict:
-    """One run in `folder`; the processes' output is left there."""
-    run = Chaos(messages=messages, seed=seed, database=database, mode=mode, rate=rate, folder=folder)
+def chaos(
+    *, messages: int, seed: int, database: str, mode: str, rate: float = 12.0, folder: Path, without: str = ""
+) -> Verdict:
+    """One run in `folder`; the processes' output is left there. `without`: a guard is taken out (mutants.py)."""
+    run = Chaos(messages=messages, seed=seed, database=database, mode=mode, rate=rate, folder=folder, without=without)
     try:
         return run.run()
     finally:
@@ -330,6 +334,7 @@ def main() -> int:
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--mode", choices=["key", "lookup", "none"], default="key")
     parser.add_argument("--folder", type=Path, help="keep database and output here")
+    parser.add_argument("--without", default="", help="control run: take this guard out (a name in mutants.py)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cs-bot-chaos-") as temporary:
         folder = given.folder or Path(temporary)
@@ -341,6 +346,7 @@ def main() -> int:
             mode=given.mode,
             rate=given.rate,
             folder=folder,
+            without=given.without,
         )
     for name, value in vars(verdict).items():
         sys.stdout.write(f"{name:10} {value}\n")

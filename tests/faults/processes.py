@@ -20,8 +20,10 @@ LONGEST_FREEZE_S = 6.0  # leases are 2 s, unknown outcomes are settled after 3 s
 class Processes:
     """All of them. `log` collects what they write."""
 
-    def __init__(self, config: Path, log: Path, redis: RedisServer, postgres: PostgresServer | None) -> None:
-        self._config, self._log, self.redis, self.postgres = config, log, redis, postgres
+    def __init__(
+        self, config: Path, log: Path, redis: RedisServer, postgres: PostgresServer | None, without: str = ""
+    ) -> None:
+        self._config, self._log, self.redis, self.postgres, self._without = config, log, redis, postgres, without
         self.counts: Counter[str] = Counter()
         self._lock = threading.RLock()
         self.children = [self._start(name) for name in NAMES]
@@ -29,7 +31,7 @@ class Processes:
     def _start(self, name: str) -> tuple[str, subprocess.Popen[bytes]]:
         env = child_environment(CSBOT_CONFIG=str(self._config), PYTHONPATH=str(ROOT))
         with self._log.open("ab") as output:
-            command = [sys.executable, "-m", "tests.faults.worker", name]
+            command = [sys.executable, "-m", "tests.faults.worker", name, self._without]
             return name, subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
 
     def revive(self) -> None:

@@ -50,6 +50,14 @@ def test_one_hundred_and_fifty_messages_under_faults_on_postgresql(folder: Path)
 
 
 @pytest.mark.full
+def test_the_same_faults_double_replies_when_an_unknown_outcome_is_taken_for_a_refusal(folder: Path) -> None:
+    """The control: what the runs look for does happen when a guard is gone."""
+    without = "an unknown outcome is not a refusal"
+    verdict = chaos(messages=200, seed=31, database="sqlite", mode="none", folder=folder, without=without)
+    assert verdict.wrong["DOUBLED"] > 0, vars(verdict)
+
+
+@pytest.mark.full
 def test_two_thousand_messages_under_faults_on_both_databases_and_every_platform(folder: Path) -> None:
     verdicts = []
     for seed, database in enumerate(("sqlite", "postgresql"), start=21):

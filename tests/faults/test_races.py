@@ -14,8 +14,9 @@ from cs_bot.store.queries import conversations, reviews
 from cs_bot.store.queries import messages as message_queries
 from cs_bot.store.tables import messages
 from tests.faults.desk import Desk
+from tests.faults.outside import CHANNEL, HERE
 from tests.faults.scenarios import asked, held
-from tests.faults.world import CHANNEL, HERE, World
+from tests.faults.world import World
 
 
 @pytest.fixture

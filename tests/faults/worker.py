@@ -5,8 +5,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from cs_bot import bootstrap
 from tests.faults import engine
+from tests.faults.mutants import MUTANTS, apply
 
 DROPPED, DOUBLED = 0.3, 0.1
 UPKEEP_S = 0.5
@@ -28,9 +31,12 @@ def unreliable(make: Callable[..., Callable[[str], None]]) -> Callable[..., Call
     return ringer
 
 
-def main(name: str) -> int:
-    """Run one process until it is told to stop, or killed."""
+def main(name: str, without: str = "") -> int:
+    """Run one process until it is told to stop, or killed; `without` a guard of mutants.py for a control run."""
     engine.register()
+    if without:
+        mutant = next(m for m in MUTANTS if m.name == without)
+        apply(mutant.cuts, pytest.MonkeyPatch())  # for good: the process has no guard
     vars(bootstrap)["ringer"] = unreliable(bootstrap.ringer)
     if name == "web":
         from cs_bot.cli.run import web
@@ -45,4 +51,4 @@ def main(name: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))
