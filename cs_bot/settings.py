@@ -248,3 +248,12 @@ def _is_read(name: str) -> bool:
 def child_environment(**extra: str) -> dict[str, str]:
     """The environment for a child process, with `extra` on top (the supervisor starts its children with it)."""
     return {**os.environ, **extra}
+
+
+def keep_libraries_quiet() -> None:
+    """Call before a library is imported that would send figures of its use to its makers.
+
+    onnxruntime's wheel does from its import on (a device id and events under ~/.cache, then uploads); only this
+    variable stops it, disable_telemetry_events() comes too late.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -33,7 +33,10 @@ def demo(
     port: Annotated[int, typer.Option(help="Port of the review queue; 0 = a free one.")] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the demo's folder (database, pictures, log).")] = False,
 ) -> None:
-    """Show the main job on real input: signed webhooks with pictures in, proven replies or drafts out."""
+    """Show the main job on real input: signed webhooks with pictures in, proven replies or drafts out.
+
+    Ctrl-C ends it: exit code 130 while the stories are told, as they came out afterwards.
+    """
     console = Console(highlight=False, soft_wrap=True)
     home = Path(tempfile.mkdtemp(prefix="cs-bot-demo-"))
     try:
@@ -83,8 +86,10 @@ def _demo(console: Console, home: Path, *, once: bool, port: int) -> bool:
             console=console,
             stopping=boss.stopped,
         )
+        if boss.stopping:
+            raise typer.Exit(130)
         ok = all(result.ok for result in results)
-        if not once and not boss.stopping:
+        if not once:
             _say_where(console, settings, token)
             boss.run()
     return ok

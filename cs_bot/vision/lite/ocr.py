@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cs_bot.errors import EngineError
+from cs_bot.settings import keep_libraries_quiet
 from cs_bot.vision.lite.boxes import Page, Point, TextBox, page_of
 
 Pixels = NDArray[np.uint8]  # height x width x 3, blue first
@@ -45,6 +46,7 @@ class Ocr:
     """RapidOCR with fixed settings. Not thread-safe: the engine calls it from one thread."""
 
     def __init__(self, threads: int) -> None:
+        keep_libraries_quiet()
         package = import_module("rapidocr")
         folder = Path(str(package.__file__)).parent / "models"
         for name in (_DET, _REC):
