@@ -39,7 +39,7 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 @pytest.fixture
 def shop(sqlite_database: Database, tmp_path: Path) -> Iterator[Services]:
     """The web process's side: it stores messages and rings nobody."""
-    services = services_on(sqlite_database, tmp_path)
+    services = services_on(sqlite_database, tmp_path, turns={"quiet_s": 0.0})
     yield services
     services.close()
 
@@ -54,7 +54,6 @@ def start(sqlite_url: str, redis_server: RedisServer, tmp_path: Path) -> Iterato
         CSBOT_DATABASE_URL=sqlite_url,
         CSBOT_REDIS_URL=redis_server.url,
         CSBOT_ACCOUNTS=json.dumps([account]),
-        CSBOT_TURNS__QUIET_S="0.05",
         PYTHONPATH=str(ROOT),
     )
     with ExitStack() as stack, (tmp_path / "log.jsonl").open("wb") as log:
@@ -142,6 +141,18 @@ def test_what_waited_before_the_worker_came_is_answered_without_a_bell(
     say(shop)
     start()
     wait_for(lambda: finished(shop) == 1, "the answer", SOON_S)
+
+
+def test_a_bell_that_rings_before_the_burst_is_due_is_enough(shop: Services, start: Start, redis: Redis) -> None:
+    start()
+    wait_until_it_listens(redis)
+    patient = shop.settings.turns.model_copy(update={"quiet_s": 1.0})
+    shop.settings = shop.settings.model_copy(update={"turns": patient})
+    say(shop)
+    ringer(redis)("answer")
+    began = time.monotonic()
+    wait_for(lambda: finished(shop) == 1, "the answer", SOON_S)
+    assert time.monotonic() - began > 0.8
 
 
 def test_one_bell_is_enough_for_all_that_waits(shop: Services, start: Start, redis: Redis) -> None:
@@ -291,7 +302,6 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(start: Start, tmp_path: Pat
 
 def test_the_upkeep_loop_rings_for_what_is_due_and_ends_on_sigterm(shop: Services, start: Start, redis: Redis) -> None:
     say(shop)
-    time.sleep(0.1)
     upkeep = start("upkeep")
     queue = Queue("answer", connection=redis, serializer="json")
     wait_for(lambda: queue.count == 1, "a bell of the upkeep", SOON_S)
