@@ -151,7 +151,7 @@ def look_of(
     notes = _notes(scan)
     several = is_list(page, lines, found)
     foreign = any(note.startswith("language") for note in notes)
-    kinds = kind_shares(scan.upright, lines, order_weight(lines, found, several=several, foreign=foreign))
+    kinds = kind_shares(scan.upright, lines, order_weight(page, lines, found, several=several, foreign=foreign))
     fields: dict[str, ReadField] = {}
     if kinds[Kind.ORDER] == max(kinds.values()):
         if several:

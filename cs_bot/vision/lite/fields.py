@@ -4,11 +4,19 @@ from collections.abc import Mapping, Sequence
 
 from cs_bot.records import ORDER_FIELDS, FieldState, ReadField
 from cs_bot.vision.lite.boxes import Page, Rect
-from cs_bot.vision.lite.guards import Evidence, far_from_label, format_guard, line_cut, number_guards, pixel_guards
+from cs_bot.vision.lite.guards import (
+    Evidence,
+    far_from_copy,
+    far_from_label,
+    format_guard,
+    line_cut,
+    number_guards,
+    pixel_guards,
+)
 from cs_bot.vision.lite.kinds import Findings
 from cs_bot.vision.lite.lexicon import PLATFORM_WORDS
 from cs_bot.vision.lite.lines import Line, line_of
-from cs_bot.vision.lite.money import currency_of, lacks_decimals, totals
+from cs_bot.vision.lite.money import currency_of, goes_on, lacks_decimals, totals
 from cs_bot.vision.lite.numbers import order_numbers, shapes_of
 from cs_bot.vision.lite.status import contradicted, statuses
 from cs_bot.vision.lite.times import order_times
@@ -68,7 +76,8 @@ def _number(
     guards = [*whole, *shape, *number_guards(evidence, best.span, loose=loose)]
     if len(found.numbers) > 1:
         guards.append(CONFLICT)
-    if loose and far_from_label(evidence.page, best.span, best.label):
+    apart = far_from_label(evidence.page, best.span, best.label) or far_from_copy(evidence.page, best.span)
+    if loose and apart:
         guards.append("split")
     if not labelled and (shape or len(best.value) < 17):
         guards.append(UNLABELLED)
@@ -107,6 +116,8 @@ def _money(
     guards = [*whole, *best.doubts, *pixel_guards(evidence, best.found.span, even=False)]
     if len(found.totals) > 1:
         guards.append(CONFLICT)
+    if goes_on(best.found.span):
+        guards.append("split")
     if lacks_decimals(best.found.value, code, lines):
         guards.append(DECIMALS)
     box = best.found.span.rect

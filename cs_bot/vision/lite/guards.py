@@ -19,6 +19,7 @@ WIDE_GAP = 1.62  # a gap between two digits this many times the usual one may hi
 FEW_GAPS, WIDE_GAP_FEW = 6, 1.75  # short numbers: no usual gap to speak of, so the smallest one counts
 WIDE_GAP_LETTERS = 1.95  # letters differ in width
 EDGE_PITCHES = 0.85  # a number that ends this near the picture's edge, in character pitches, may go on outside
+COPY_GAP = (2.6, 9.0)  # a copy button that stands so many pitches behind a number seems to belong to a longer one
 FAR_HEIGHTS = 1.2  # a number stands nearer to `label:` than this many line heights
 SHORT_OWN = re.compile(r"[A-Z]{0,5}-?\d{4,9}(?:-\d{1,3})?")  # numbers as a shop's own site gives them
 LONG_OWN = re.compile(r"[A-Z]{1,5}-?\d{8,26}|\d{20,30}")  # longer than any platform's, so not one cut short
@@ -61,10 +62,12 @@ def pixel_guards(
             fired.add(EDGE)
         if at_border(evidence.picture, part):
             fired.add(EDGE)
+        near = beside(evidence.picture, part, _room(evidence.page, box, first, last))
+        if near in ("solid", "plate") or (loose and near):
+            fired.add(COVERED)
         if last - first < 3:
             continue
-        near = beside(evidence.picture, part, _room(evidence.page, box, first, last))
-        if covered(evidence.picture, part, even=even) or near == "solid" or (loose and near):
+        if covered(evidence.picture, part, even=even):
             fired.add(COVERED)
         if not fired and _reads_otherwise(evidence, part, whole):
             fired.add(REREAD)
@@ -83,6 +86,17 @@ def format_guard(value: str, labelled: bool, platforms: tuple[str, ...], formats
         return ()
     own = labelled and (SHORT_OWN.fullmatch(value) or LONG_OWN.fullmatch(value))
     return () if own else (FORMAT,)
+
+
+def far_from_copy(page: Page, number: Span) -> bool:
+    """Whether the button behind a number stands so far off that digits may have been erased between them."""
+    box, first, last = number.parts[-1]
+    if not box.cuts or last - first < 3 or last < len(box.text):
+        return False
+    pitch = (box.cuts[last - 1] - box.cuts[first]) * box.width / (last - first - 1)
+    end = box.at(box.cuts[last - 1])[0] + 0.5 * pitch
+    gaps = [other.left - end for row in page.rows if box in row.boxes for other in row.boxes if other.left > end]
+    return bool(gaps) and COPY_GAP[0] * pitch < min(gaps) < COPY_GAP[1] * pitch
 
 
 def far_from_label(page: Page, number: Span, label: Span | None) -> bool:

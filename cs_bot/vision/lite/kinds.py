@@ -32,7 +32,7 @@ _ORDER_EXTRAS = _words(
     r"|sub\s*-?total|billing\s*address|zahlungsart|lieferadresse|zwischensumme|dirección\s*de\s*envío|método\s*de\s*pago|subtotal"
 )
 _ORDER_ACTIONS = _words(
-    r"取消订单|删除订单|修改地址|钱款去向|退款详情|完成订单|再次购买|再来一单|再买一次|再次拼单|申请售后|申请退款|退换|确认收货|查看物流|催发货|提醒发货|申请开票|再度購入|レビュー|領収書|buy\s*(?:it\s*)?again|reorder|track\s*(?:package|order)|return\s*items"
+    r"查看进度|联系商家|联系卖家|去支付|取消订单|删除订单|修改地址|钱款去向|退款详情|完成订单|再次购买|再来一单|再买一次|再次拼单|申请售后|申请退款|退换|确认收货|查看物流|催发货|提醒发货|申请开票|再度購入|レビュー|領収書|buy\s*(?:it\s*)?again|reorder|track\s*(?:package|order)|return\s*items"
     r"|view\s*invoice|lieferung\s*verfolgen|nochmals\s*kaufen|volver\s*a\s*comprar"
 )
 _CART = _words(
@@ -65,6 +65,11 @@ _TALK = _words(
     r"|いたします|わかりました|ません。?\s*$|^(?:hi|hello|hey|thanks?|thank\s*you|sure|sorry|okay|ok|great)(?![a-z])"
     r"|(?:could|can|would)\s*you|please\s*(?:check|let|help)|let\s*me\s*(?:check|see)|(?<![a-z])i(?:'|’)(?:m|ve|ll|d)\s|^(?:hallo|danke|guten|hola|gracias)(?![a-z])"
 )
+_ADDRESSEE = re.compile(r"1\d\d\*{3,4}\d{4}|(?:\+?86)[- ]?1\d{10}|(?<!\d)09\d{8}(?!\d)|(?<!\d)1[3-9]\d{9}(?!\d)")
+_ADDRESS = _words(
+    r"(?:省|自治区|市).{1,8}(?:市|区|县|區|縣).{2,}|[都道府県].{1,8}[市区町村].{0,12}\d|,\s*[A-Za-z]{2}\s*\d{5}(?!\d)"
+)
+HEADLINE = 1.25  # a status so many times as tall as the page's lines is its headline
 TALK_LINES = 3  # so many lines of speech make a chat
 _BILL = _words(
     r"账单(?:详情|分类|管理)|商户全称|收单机构|商家订单号|商户订单号|收款方全称|转账(?:时间|单号)|transaction\s*details"
@@ -87,7 +92,7 @@ class Findings:
     statuses: tuple[StatusFound, ...]
 
 
-def order_weight(lines: Sequence[Line], found: Findings, *, several: bool, foreign: bool) -> float:
+def order_weight(page: Page, lines: Sequence[Line], found: Findings, *, several: bool, foreign: bool) -> float:
     """How much speaks for an order page; ORDER_NEEDS is the balance point.
 
     `several` says it looks like a list of orders, `foreign` that its words can't be read.
@@ -99,8 +104,9 @@ def order_weight(lines: Sequence[Line], found: Findings, *, several: bool, forei
     weight = 3.0 if labelled else max(_loose_number(found), 1.5 * _any(ORDER_ID_LABEL, texts))
     weight += 1.5 * bool(found.totals) + 0.6 * any(total.found.rank == 0 for total in found.totals)
     weight += 1.5 if found.times else 0.8 * _any(ORDER_TIME_LABEL, texts)
-    weight += 0.7 * bool(found.statuses) + _title(texts) + _traces(texts)
-    weight += min(1.6, 0.5 * _count(_ORDER_EXTRAS, texts)) + min(1.0, 0.5 * _count(_ORDER_ACTIONS, texts))
+    headline = any(one.exact and one.box.height > HEADLINE * page.line_height for one in found.statuses)
+    weight += 0.7 * bool(found.statuses) + 1.0 * headline + _title(texts) + _traces(texts)
+    weight += min(1.6, 0.5 * _count(_ORDER_EXTRAS, texts)) + min(1.5, 0.5 * _count(_ORDER_ACTIONS, texts))
     weight += 2.0 * (several and bool(found.statuses))
     return weight - _against(texts, bool(labelled))
 
@@ -164,7 +170,8 @@ def _traces(texts: Sequence[str]) -> float:
     times = sum(re.search(r"\d{1,2}:\d\d:\d\d", text) is not None for text in texts)
     numbers = sum(re.search(r"\d{10,}", text) is not None for text in texts)
     reductions = any(re.search(r"[-−]\s?[¥$€£]\s?\d", text) for text in texts)
-    return 0.3 * min(2, times) + 0.3 * min(2, numbers) + 0.6 * reductions
+    addressee = any(_ADDRESSEE.search(text) for text in texts) + any(_ADDRESS.search(text) for text in texts)
+    return 0.3 * min(2, times) + 0.3 * min(2, numbers) + 0.6 * reductions + 0.5 * addressee
 
 
 def _without_order(picture: Pixels, texts: Sequence[str]) -> dict[Kind, float]:

@@ -108,7 +108,13 @@ def currency_of(sign: str | None, lines: Sequence[Line]) -> tuple[str | None, bo
     if hant:
         return "TWD", True
     text = " ".join(line.text for line in lines)
-    return "USD", not re.search(r"shopee|pedido|envío|canada|australia|\bgst\b|\bhst\b", text)
+    return "USD", not re.search(r"shopee|merchandise\s*subtotal|pedido|envío|canada|australia|\bgst\b|\bhst\b", text)
+
+
+def goes_on(span: Span) -> bool:
+    """Whether more of the amount seems to follow: a thousands or decimal mark, or digits."""
+    rest = span.line.text[span.end :]
+    return re.match(r"[,.](?!\s*[a-z\u3040-\u9fff]{2})|\s*\d", rest) is not None
 
 
 def lacks_decimals(value: str, currency: str | None, lines: Sequence[Line]) -> bool:

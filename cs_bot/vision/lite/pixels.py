@@ -20,7 +20,9 @@ JOINED = ((17.0, 2.3), (13.0, 3.2), (0.0, 6.0))  # (least pitch, widest connecte
 SOLID = 0.62  # columns filled from top to bottom over more pitches than this are no character
 INK_NEAR = 0.35  # looked at for any ink beside a number, in pitches (a copy icon stands farther away)
 INK_BESIDE = 0.2  # columns with ink beside a number, in pitches, that are more than dirt
-SOLID_NEAR = 0.5
+PLATE_NEAR, PLATE = 0.55, 0.5  # where the ground changes beside a number, and for how long at least, in pitches
+PLATE_GROUND = 20.0  # ... and by how much in brightness
+SOLID_NEAR = 0.5  # a patch begins so near beside a number, in pitches; the edge of a container lies farther off
 FOREIGN, FOREIGN_MIXED = 0.11, 0.2  # more of a character's ink than this off the others' colour is not its own
 FAINT, BOLD = 0.76, 1.3  # contrast of one character as a share of the others'
 GROUND = 20.0  # the ground behind one character differs this much from the line's
@@ -110,7 +112,8 @@ def covered(picture: Pixels, span: Span, *, even: bool = True) -> str:
 def beside(picture: Pixels, span: Span, room: tuple[float, float]) -> str:
     """What lies directly left or right of a number within `room` (pixels free of other text).
 
-    `solid` for a filled patch, `ink` for anything at all (an icon, or digits made illegible), empty for nothing.
+    `solid` for a filled patch, `plate` for one hardly darker or lighter than the page, `ink` for anything at all (an
+    icon, or digits made illegible), empty for nothing.
     """
     strip = cut_out(picture, span, 0.0, MARGIN)
     if strip is None:
@@ -119,12 +122,24 @@ def beside(picture: Pixels, span: Span, room: tuple[float, float]) -> str:
     first, last, pitch = strip.centres[0], strip.centres[-1], strip.pitch
     left = ink[:, round(max(0, first - 0.5 * pitch - room[0])) : max(0, round(first - 0.7 * pitch))]
     right = ink[:, round(last + 0.7 * pitch) : round(last + 0.5 * pitch + room[1])]
-    reach = round(
-        (SOLID_NEAR + SOLID) * pitch
-    )  # a patch begins right beside the number, a container's edge farther off
+    reach = round((SOLID_NEAR + SOLID) * pitch)
     if _solid(left[:, max(0, left.shape[1] - reach) :], pitch) or _solid(right[:, :reach], pitch):
         return "solid"
+    if _plate(strip, room):
+        return "plate"
     return "ink" if right[:, : round(INK_NEAR * pitch)].any(axis=0).sum() > INK_BESIDE * pitch else ""
+
+
+def _plate(strip: Strip, room: tuple[float, float]) -> bool:
+    """Whether the ground itself changes right beside the number and stays so: digits painted over or pixelated."""
+    columns = np.median(strip.pixels, axis=0)
+    first, last, pitch = strip.centres[0], strip.centres[-1], strip.pitch
+    inside = np.median(columns[round(first) : max(round(first) + 2, round(last))], axis=0)
+    off = np.abs((columns - inside).mean(axis=1)) > PLATE_GROUND
+    reach = round((PLATE_NEAR + PLATE) * pitch)
+    right = off[round(last + 0.6 * pitch) : round(last + 0.5 * pitch + room[1])][:reach]
+    left = off[round(max(0, first - 0.5 * pitch - room[0])) : max(0, round(first - 0.6 * pitch))][::-1][:reach]
+    return max(_longest(left), _longest(right)) > PLATE * pitch
 
 
 def at_border(picture: Pixels, span: Span) -> bool:
