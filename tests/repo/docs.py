@@ -1,6 +1,5 @@
 """Writes the generated parts of the docs: `python -m tests.repo.docs`; test_docs.py says when they are out of step."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,14 +59,16 @@ def account_table() -> str:
 def policy_table() -> str:
     """The numbers of the policy."""
     first = Policy()
-    rows = [f"| `{name}` | `{getattr(first, name)}` |" for name in Policy.model_fields if name not in ("version", "modes")]
+    numbers = [name for name in Policy.model_fields if name not in ("version", "modes")]
+    rows = [f"| `{name}` | `{getattr(first, name)}` |" for name in numbers]
     modes = ", ".join(f"{key} = {mode}" for key, mode in first.modes.items())
     return "\n".join(["| key | first value |", "| --- | --- |", f"| `modes` | {modes} |", *rows])
 
 
 def env_example() -> str:
     """The text of .env.example."""
-    lines = ["# Copy what you need; everything has a default. docs/configuration.md says more.", "# CSBOT_CONFIG=csbot.toml"]
+    lines = ["# Copy what you need; everything has a default. docs/configuration.md says more."]
+    lines.append("# CSBOT_CONFIG=csbot.toml")
     for name, field in variables():
         lines += [f"# {field.description}", f"# {name}={default(field)}"]
     return "\n".join(lines) + "\n"
@@ -82,9 +83,9 @@ def with_parts(path: str) -> str:
     """A page with its generated parts fresh."""
     text = (ROOT / path).read_text(encoding="utf-8")
     for name, make in PARTS[path].items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        assert pattern.search(text), f"{path} has no part {name}"
-        text = pattern.sub(lambda m, made=make(): m.group(1) + made + "\n" + m.group(2), text)
+        head, tail = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, rest = text.split(head, 1)
+        text = before + head + make() + "\n" + tail + rest.split(tail, 1)[1]
     return text
 
 
