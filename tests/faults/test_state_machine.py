@@ -16,7 +16,7 @@ def test_the_promises_hold_on_postgresql(postgres: Database) -> None:
 
 @pytest.mark.full
 def test_the_promises_hold_over_many_more_orders(fast_sqlite: Database) -> None:
-    machine.run(fast_sqlite, examples=1500, steps=60, seeded=False)
+    machine.run(fast_sqlite, examples=800, steps=60, seeded=False)
 
 
 @pytest.mark.full
