@@ -108,7 +108,7 @@ def test_lite_reads_a_drawn_order_page(lite: Vision) -> None:
         "amount": "55.38",
         "currency": "USD",
         "status": "delivered",
-        "status_text": "Delivered November 5",
+        "status_text": "Delivered",
         "order_time": "2026-11-03",
     }
     assert any("112-1234567-7654321" in line for line in look.lines)
@@ -127,6 +127,21 @@ def test_lite_reads_a_turned_page_and_says_so(lite: Vision, turned: int) -> None
     width, height = Image.open(io.BytesIO(picture.data)).size
     assert 0 <= box[0] < box[2] <= width
     assert 0 <= box[1] < box[3] <= height
+
+
+@pytest.mark.ocr
+def test_lite_reads_small_print_on_a_wide_and_tall_page(lite: Vision) -> None:
+    """A page of a desktop browser: 20-pixel lines on 1,600 x 6,000 pixels are too small for one detector pass."""
+    picture = Image.new("RGB", (1600, 6000), "white")
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=20)
+    for at, line in enumerate((*ORDER, *(f"Item {n} of the list below" for n in range(60)))):
+        pen.text((60, 60 + 90 * at), line, fill=(30, 30, 30), font=font)
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    (look,) = lite.look([PictureInput("1" * 64, out.getvalue())])
+    assert isinstance(look, Look)
+    assert any(note.startswith("tiled:") for note in look.notes)
+    assert look_json(look)["fields"]["order_id"] == "112-1234567-7654321"
 
 
 @pytest.mark.ocr

@@ -175,7 +175,7 @@ def _traces(texts: Sequence[str]) -> float:
 
 
 def _without_order(picture: Pixels, texts: Sequence[str]) -> dict[Kind, float]:
-    if _any(_CART, texts) or _any(_PARCEL_TITLE, texts) or _any(_CHAT, texts) or _any(_BILL, texts):
+    if _any(_CART, texts) or _any(_PARCEL_TITLE, texts) or _any(_BILL, texts) or _talk_weight(texts) > 0:
         return {Kind.OTHER: 0.85, Kind.PRODUCT: 0.1, Kind.SCENE: 0.05}
     if _count(_PRODUCT, texts) >= 2 or (_any(_PRODUCT, texts) and not _any(_OTHER, texts)):
         return {Kind.PRODUCT: 0.85, Kind.OTHER: 0.1, Kind.COMPARISON: 0.05}

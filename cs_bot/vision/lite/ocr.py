@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]  # height x width x 3, blue first
 DETECT_SIDE = 960  # longest side the text detector sees; the recogniser reads full-size crops
 TILE_ASPECT = 2.4  # a page taller than this many widths is read in tiles
 TILE_ASPECT_MIN = 0.7  # nor is a tile ever flatter than this: wide pages have small print
-TINY = 12.0  # lines lower than this many pixels, as the detector sees them, are read again in smaller tiles
+TINY = 7.0  # print smaller than this many pixels, as the detector sees it, is read again in smaller tiles
 TILE_OVERLAP = 0.12
 TILE_MIN_SIDE = 640  # narrower tiles lose nothing when they are a little taller
 THUMBNAIL = 900
@@ -178,10 +178,16 @@ def text_mass(boxes: list[TextBox]) -> float:
 
 
 def _tiny(boxes: list[TextBox], width: float, height: float) -> bool:
-    """Whether the lines were too small for the detector, which saw tiles of this size."""
-    if len(boxes) < 6:
+    """Whether the print was too small for the detector, which saw tiles of this size.
+
+    Judged by the width of the characters: boxes around small print are drawn too high.
+    """
+    sizes = [
+        box.width / sum(0.55 if sign.isascii() else 1.0 for sign in box.text) for box in boxes if len(box.text) > 3
+    ]
+    if len(sizes) < 6:
         return False
-    return float(np.median([box.height for box in boxes])) * DETECT_SIDE / max(width, height, DETECT_SIDE) < TINY
+    return float(np.median(sizes)) * DETECT_SIDE / max(width, height, DETECT_SIDE) < TINY
 
 
 def _suspect(boxes: list[TextBox]) -> bool:

@@ -246,7 +246,7 @@ def _foreign(strip: Strip) -> float:
     axis = np.median(sums / np.maximum(lengths, 1e-6)[:, None], axis=0)
     axis = axis / max(1e-6, float(np.linalg.norm(axis)))
     beside_axis = np.linalg.norm(sums - np.outer(sums @ axis, axis), axis=1)
-    return float((beside_axis / np.maximum(lengths, 0.4 * float(np.median(lengths)))).max())
+    return float((beside_axis / np.maximum(lengths, max(1e-6, 0.4 * float(np.median(lengths))))).max())
 
 
 def _odd_one(strip: Strip) -> bool:

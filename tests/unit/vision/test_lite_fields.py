@@ -91,6 +91,9 @@ def test_an_impossible_day_inside_a_number_is_no_known_shape() -> None:
         ([("Zwischensumme:", "89,99 €"), ("Gesamtsumme:", "1.094,98 €")], "1094.98"),
         ([("商品總金額", "$1,180"), ("訂單金額", "NT$1,240")], "1240"),
         ([("订单总价", "¥200.00"), ("实付款", "¥180.00")], "180.00"),
+        ([("需付款", "共减¥83.20 ¥337.78")], "337.78"),
+        ([("待付款", "¥1100.56")], "1100.56"),
+        (["お支払い金額", ("商品小計", "3,570円"), ("お支払い合計", "3,220円")], "3220"),
     ],
 )
 def test_the_total_paid_is_told_from_the_parts_of_the_sum(rows: list[str | tuple[str, ...]], total: str) -> None:
@@ -144,6 +147,7 @@ def test_an_amount_without_decimals_among_others_with_them_is_doubtful() -> None
         (["Fecha del pedido: 3 de noviembre de 2026"], "2026-11-03"),
         (["注文日：2026/10/15(木) 20:15"], "2026-10-15T20:15:00"),
         (["注文日", "2026年9月1日"], "2026-09-01"),
+        (["Confirmed Oct 21, 2026"], "2026-10-21"),
         (["訂單成立時間 2026-11-03 14:05", "付款時間 2026-11-03 14:06"], "2026-11-03T14:05:00"),
     ],
 )

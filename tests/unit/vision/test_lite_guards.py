@@ -104,6 +104,57 @@ def test_a_patch_behind_the_last_digit_is_not_trusted() -> None:
     assert guards & {"covered", "edge"}
 
 
+@pytest.mark.parametrize("grey", [215, 228])
+def test_a_plate_hardly_darker_than_the_page_beside_the_number_is_not_trusted(grey: int) -> None:
+    made = page(ORDER)
+    picture = painted(made)
+    right = round(max(one.right for one in made.boxes if NUMBER in one.text))
+    picture[NUMBER_ROW : round(NUMBER_ROW + HEIGHT), right + 2 : right + 40] = grey
+    state, guards = number_field(picture)
+    assert state is FieldState.CONFIRM
+    assert "covered" in guards
+
+
+def test_a_patch_at_the_far_end_of_the_line_is_no_doubt() -> None:
+    made = page(ORDER)
+    picture = painted(made)
+    right = round(max(one.right for one in made.boxes if NUMBER in one.text))
+    picture[NUMBER_ROW : round(NUMBER_ROW + HEIGHT), right + 30 : right + 90] = 30
+    assert number_field(picture) == (FieldState.READ, set())
+
+
+def test_colour_fringes_of_screen_fonts_are_no_doubt() -> None:
+    made = page(ORDER)
+    picture = painted(made)
+    picture[:, :, 2] = np.roll(picture[:, :, 2], -1, axis=1)
+    picture[:, :, 0] = np.roll(picture[:, :, 0], 1, axis=1)
+    assert number_field(picture) == (FieldState.READ, set())
+
+
+def test_a_total_that_goes_on_under_paint_is_not_trusted() -> None:
+    made = page([*ORDER[:2], ("实付款", "¥22,"), *ORDER[3:]])
+    field = look(made, painted(made), Reader(NUMBER, "2026-10-11 21:03:44", "22")).fields["amount"]
+    assert field.state is FieldState.CONFIRM
+    assert "split" in field.guards
+
+
+def test_a_number_far_from_its_label_or_its_copy_button_may_have_lost_digits() -> None:
+    rows = [box(ORDER[0], 40, 40), box("实付款 ¥158.00", 40, 80), box("订单号:", 40, 120), box("936439", 200, 120)]
+    made = page_of(800, 300, rows)
+    field = look(made, painted(made), Reader("936439")).fields["order_id"]
+    assert "split" in field.guards
+    number = "P796541515476112"
+    boxes = [
+        box(ORDER[0], 40, 40),
+        box("实付款 ¥158.00", 40, 80),
+        box(f"订单号 {number}", 40, 120),
+        box("|复制", 310, 120),
+    ]
+    far = page_of(800, 300, boxes)
+    field = look(far, painted(far), Reader(number)).fields["order_id"]
+    assert "split" in field.guards
+
+
 def test_a_second_reading_that_differs_is_not_trusted() -> None:
     made = page(ORDER)
     state, guards = number_field(painted(made), made, Reader("4159083016613186097"))

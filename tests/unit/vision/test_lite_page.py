@@ -75,6 +75,23 @@ def test_order_pages_are_told_from_the_pages_around_them() -> None:
     assert kind_of(["¥89.00", "夏季短袖", ("加入购物车", "立即购买")]) is Kind.PRODUCT
 
 
+def test_speech_makes_a_chat_whatever_numbers_it_names() -> None:
+    rows = [
+        "今日10:15",
+        "すみません、注文番号235604-20241005-0260283397の件です",
+        "いつ届きますか？",
+        "ありがとうございます",
+    ]
+    assert kind_of([*rows, "わかりました。合計¥7,300です"]) is Kind.OTHER
+
+
+def test_the_upper_and_the_lower_part_of_an_order_page_are_order_pages() -> None:
+    upper = ["订单详情", "等待付款", "剩余支付时间23:18:05", "小林 150****1068", "地址：江苏省苏州市姑苏区平江路15号"]
+    assert kind_of([*upper, ("女高腰牛仔裤", "¥390.80")]) is Kind.ORDER
+    lower = [("创建时间", "2026-09-24 22:44:58"), ("支付时间", "2026-09-24 22:45:51"), ("联系商家", "查看进度")]
+    assert kind_of([("支付单号", "2024092422007349456183064610"), *lower]) is Kind.ORDER
+
+
 def test_a_chat_that_holds_a_whole_order_page_is_an_order() -> None:
     rows = ["客服", "订单详情", ("实付款", "¥158.00"), "订单编号：4159083016613186091", "创建时间：2026-10-11 21:03:44"]
     assert kind_of([*rows, "支付方式 在线支付", "按住 说话"]) is Kind.ORDER
