@@ -46,6 +46,11 @@ class Services:
             self._vision = load_engine(engine.name, threads=engine.threads, timeout_s=engine.timeout_s)
         return self._vision
 
+    @property
+    def healthy(self) -> bool:
+        """False when the engine hangs in a call that can't be interrupted: the process should be replaced."""
+        return self._vision is None or self._vision.healthy
+
     def policy(self) -> Policy:
         """The newest policy, at most a few seconds old."""
         if self._policy is None or time.monotonic() - self._policy[0] > POLICY_FRESH_S:

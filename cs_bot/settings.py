@@ -96,6 +96,12 @@ class DeliverSettings(Section):
     breaker_failures: int = Field(default=5, description="failures in a row that pause an account")
     breaker_pause_s: float = Field(default=30.0, description="how long an account is paused")
 
+    @model_validator(mode="after")
+    def _settles_after_the_send(self) -> "DeliverSettings":
+        if self.settle_s < 2 * self.timeout_s:
+            raise ValueError("settle_s must be at least twice timeout_s: a send could still be under way")
+        return self
+
 
 class ReviewSettings(Section):
     """The human review queue."""

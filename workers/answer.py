@@ -11,6 +11,7 @@ def drain() -> None:
     here = runtime.services()
 
     def work() -> bool:
+        runtime.replace_unless(lambda: here.healthy)
         return pipeline.answer_due(here.parts(), ring=here.ring)
 
     runtime.drain(work, lambda: turns.seconds_until_due(here.database))

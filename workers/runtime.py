@@ -34,6 +34,8 @@ POLL_S = 1.0
 SOON_S = 12.0  # a drain waits for work that will be due this soon
 TICK_S = 0.05
 SEEN_EVERY_S = 10.0
+GRACE_S = 10.0
+ENGINE_HANGS = 70  # exit code
 WRONG_SETTINGS = 2  # exit code
 
 log = logging.getLogger("cs_bot.worker")
@@ -163,6 +165,19 @@ def drain(work: Callable[[], bool], until_due: Callable[[], float | None]) -> No
         if wait is None or wait > SOON_S:
             return
         State.stopping.wait(min(TICK_S, wait) or TICK_S)  # 0: due, but another worker has it or the account pauses
+
+
+def replace_unless(healthy: Callable[[], bool], grace_s: float = GRACE_S) -> None:
+    """End this process when its engine hangs in a call that nothing can interrupt; the supervisor starts another.
+
+    The turn went back when its time was up, so nothing is lost. A call that returns within the grace is forgiven.
+    """
+    end = time.monotonic() + grace_s
+    while not healthy():
+        if time.monotonic() >= end:
+            log.error("the engine hangs, this process is replaced", extra={"worker": State.name})
+            os._exit(ENGINE_HANGS)  # a plain exit would wait for the hanging thread
+        time.sleep(TICK_S)
 
 
 def i_am_here(ready: bool = True) -> None:

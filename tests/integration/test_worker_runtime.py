@@ -314,3 +314,11 @@ def test_starting_a_worker_by_hand_names_the_known_ones() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert done.returncode == 2
     assert "known: fetch, answer, deliver, upkeep" in done.stderr
+
+
+def test_a_process_whose_engine_hangs_is_replaced_and_a_healthy_one_goes_on() -> None:
+    code = "from workers import runtime; runtime.replace_unless(lambda: {}, grace_s=0.2); print('goes on')"
+    hangs = subprocess.run([sys.executable, "-c", code.format(False)], cwd=ROOT, capture_output=True, timeout=60)
+    assert (hangs.returncode, hangs.stdout) == (70, b"")
+    healthy = subprocess.run([sys.executable, "-c", code.format(True)], cwd=ROOT, capture_output=True, timeout=60)
+    assert (healthy.returncode, healthy.stdout) == (0, b"goes on\n")
