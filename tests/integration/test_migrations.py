@@ -1,4 +1,4 @@
-"""The scripts in migrations/ and the tables in store/tables.py say the same."""
+"""The scripts in migrations/ and the tables in store/tables say the same."""
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
