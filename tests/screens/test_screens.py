@@ -6,15 +6,16 @@ import pytest
 from rich.console import Console
 
 from tests import services
-from tests.screens.evaluate import ROOT, evaluate
+from tests.screens.evaluate import ROOT, engine_key, evaluate
 from tests.screens.metrics import FACTS, bars
 from tests.screens.render import TRUTH, is_complete, render
-from tests.screens.report import show
+from tests.screens.report import markdown, show
 from tests.screens.shots import CHROMIUM
 from tests.screens.truth import load
 
 SAMPLE = ROOT / "tests" / "data" / "screens"
 CORPUS = ROOT / "var" / "screens"
+REPORT = ROOT / "docs" / "measured" / "screens.md"
 
 
 def needs_ocr() -> None:
@@ -60,5 +61,6 @@ def test_every_promise_about_order_screens_is_kept_on_the_held_out_corpus() -> N
         render(CORPUS, fresh=True)
     result = evaluate(CORPUS, workers=2)
     show(result, Console(width=160))
+    REPORT.write_text(markdown(result, engine_key("lite"), CORPUS.name), encoding="utf-8")
     broken = [f"{bar.name}: {bar.count}/{bar.trials}, aim {bar.target:.0%}" for bar in bars(result) if not bar.met]
     assert not broken, "\n".join(broken)
