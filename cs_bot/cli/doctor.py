@@ -107,6 +107,9 @@ def _policy(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
+    file = settings.database.removeprefix("sqlite:///")
+    if file != settings.database and not Path(file).exists():  # opening it would make it
+        return Finding("bad", "sqlite: there is no database yet: cs-bot migrate")
     database = None
     try:
         database = Database(settings.database)
