@@ -14,8 +14,7 @@ from cs_bot.receive import receive
 router = APIRouter()
 
 
-@router.post("/webhooks/{channel}/{account}")
-async def take(channel: str, account: str, request: Request) -> Response:
+async def take(request: Request) -> Response:
     """Hand the raw bytes over; 200 only once everything in them is stored. Errors: the table in app.py."""
     services = request.app.state.services
     begun, status = time.perf_counter(), "error"
@@ -25,8 +24,8 @@ async def take(channel: str, account: str, request: Request) -> Response:
         await run_in_threadpool(
             receive,
             raw,
-            channel=channel,
-            account=account,
+            channel=request.path_params["channel"],
+            account=request.path_params["account"],
             channels=services.channels,
             database=services.database,
             ring=services.ring,
@@ -38,7 +37,10 @@ async def take(channel: str, account: str, request: Request) -> Response:
     return JSONResponse({"ok": True})
 
 
-@router.head("/webhooks/{channel}/{account}")
-async def probe(channel: str, account: str) -> Response:
-    """Platforms look whether somebody is there before they save an address; says nothing about the account."""
-    return Response(status_code=200)
+async def answer(request: Request) -> Response:
+    """POST takes an event. HEAD: platforms look whether somebody is there before they save an address."""
+    return Response(status_code=200) if request.method == "HEAD" else await take(request)
+
+
+# A plain route: nothing of the request is to be parsed, and every platform's every event comes this way.
+router.add_route("/webhooks/{channel}/{account}", answer, methods=["POST", "HEAD"])
