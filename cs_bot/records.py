@@ -87,6 +87,10 @@ class Reason(StrEnum):
     SECOND_FIELD_DISAGREES = "second_field_disagrees"
     NO_SECOND_FIELD = "no_second_field"
     SEVERAL_ORDERS = "several_orders"
+    PRODUCT_CLOSE = "product_close"
+    PRODUCT_UNKNOWN = "product_unknown"
+    PRODUCT_RECORD_TOO_OLD = "product_record_too_old"
+    VARIANT_UNSAID = "variant_unsaid"
     ORDER_LIST = "order_list"
     NUMBER_UNSURE = "number_unsure"
     NUMBER_UNREADABLE = "number_unreadable"
@@ -109,6 +113,8 @@ class Reason(StrEnum):
     LANGUAGE_UNSUPPORTED = "language_unsupported"
     KIND_NOT_ANSWERED = "kind_not_answered"
     NO_ANSWER = "no_answer"
+    BELOW_THRESHOLD = "below_threshold"
+    NOT_IN_SHARE = "not_in_share"
     MODE_OFF = "mode_off"
     MODE_SHADOW = "mode_shadow"
     MODE_ASSIST = "mode_assist"
@@ -156,6 +162,22 @@ class ReadField(Record):
     box: tuple[int, int, int, int] | None = None  # left, top, right, bottom in pixels of the stored picture
 
 
+ITEM_ATTRIBUTES = ("category", "brand", "colour", "material", "style", "code")
+ASPECTS = ("exists", "price", "stock", "link", "colour", "size", "material", "fit", "compare", "advice")
+
+
+class Item(Record):
+    """One thing on a picture. `where`: whole, left, right, top, bottom, or a number in reading order.
+
+    `attributes` has keys of ITEM_ATTRIBUTES; what could not be seen is left out. `colour` is a canonical name of
+    knowledge/attributes.toml where it is known there, the other values are words as seen.
+    """
+
+    where: str = "whole"
+    box: tuple[int, int, int, int] | None = None  # left, top, right, bottom in pixels of the stored picture
+    attributes: dict[str, str] = Field(default_factory=dict)
+
+
 ORDER_FIELDS = ("order_id", "amount", "currency", "status", "status_text", "order_time")
 
 
@@ -164,15 +186,18 @@ class Look(Record):
 
     `kinds` are probabilities over the picture kinds and sum to 1. `fields` (order screens) has the keys of
     ORDER_FIELDS: order_id without spaces, amount the total paid as a plain decimal string, currency ISO 4217, status
-    an OrderStatus, status_text as printed, order_time ISO 8601 local without zone. `notes` are machine words such as
-    `list`, `turned:90`, `tiled:4`, `language:ko` (seen but can't be read).
+    an OrderStatus, status_text as printed, order_time ISO 8601 local without zone. `items` are the things on any other
+    picture. `notes` are machine words such as `list`, `turned:90`, `tiled:4`, `language:ko` (seen but can't be read).
+    `signals` are what the engine can say of its own certainty, by name, in 0..1; a missing one is no signal.
     """
 
     picture_sha256: str
     kinds: dict[Kind, float]
     fields: dict[str, ReadField] = Field(default_factory=dict)
+    items: tuple[Item, ...] = ()
     lines: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    signals: dict[str, float] = Field(default_factory=dict)
     engine: str
     engine_version: str
     prompt_version: str
@@ -262,7 +287,12 @@ class Turn(Record):
 
 
 class Reading(Record):
-    """What a turn asks: a kind, the looks, and what the words say."""
+    """What a turn asks: a kind, the looks, and what the words say.
+
+    `looks` stand in the order of the turn's pictures; `numbers` are those pictures' places in the turn (from 1), so
+    that a reply can say "picture 2". `aspects` (of ASPECTS) are what is asked of a product, `wanted` the attributes
+    that the words ask for: colour and size in the canonical names of knowledge/attributes.toml.
+    """
 
     kind: Kind
     kinds: dict[Kind, float]
@@ -271,6 +301,9 @@ class Reading(Record):
     language: str = "zh"  # BCP 47 primary tag of the customer's words, `und` when it can't be told
     intent: str = "unknown"  # order_status, ship_when, order_amount, order_address ...; answer.py documents the list
     typed_order_ids: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+    aspects: tuple[str, ...] = ()
+    wanted: dict[str, str] = Field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()  # met on the way: unreadable pictures, asked for a person ...
     notes: tuple[str, ...] = ()
 
@@ -308,6 +341,75 @@ class Order(Record):
     synced_at: datetime  # when we last heard of it; its age is bounded by the policy
 
 
+class Variant(Record):
+    """One variant of a product. `attributes` are the shop's own words: {"颜色": "黑色", "Size": "XL"}."""
+
+    sku: str
+    title: str = ""
+    attributes: dict[str, str] = Field(default_factory=dict)
+    price: Decimal | None = None
+    stock: int | None = None
+
+
+class Product(Record):
+    """One product as the shop's catalog has it. Without a price or stock of its own, those of its variants count."""
+
+    product_id: str
+    channel: str
+    account: str
+    title: str
+    brand: str | None = None
+    category: str | None = None
+    currency: str
+    price: Decimal | None = None
+    stock: int | None = None
+    url: str | None = None
+    attributes: dict[str, str] = Field(default_factory=dict)
+    variants: tuple[Variant, ...] = ()
+    updated_at: datetime  # the source's own; an older one never overwrites a newer one
+    synced_at: datetime  # when we last heard of it; its age is bounded by the policy
+
+
+class Likeness(StrEnum):
+    """What makes a product one that is meant."""
+
+    SAME_PICTURE = "same_picture"
+    OTHER_COLOUR = "other_colour"  # the same shape and pattern in another colour
+    SIMILAR = "similar"
+    CODE = "code"  # its id or SKU was written
+    WORDS = "words"
+
+
+class ProductHit(Record):
+    """A product found; `score` in 0..1, `margin` to the runner-up. `sku` is the variant meant, None when unsaid."""
+
+    product: Product
+    sku: str | None = None
+    likeness: Likeness
+    score: float
+    margin: float
+
+
+class LookupOutcome(StrEnum):
+    """How a search in the catalog came out."""
+
+    CLEAR = "clear"  # one product is meant
+    CLOSE = "close"  # two or three are about as likely: ask which
+    NONE = "none"  # the shop does not seem to have it; the hits are the nearest in words
+
+
+class ProductLookup(Record):
+    """One thing that the customer means, looked up in the catalog. `hits` are ranked, three at most.
+
+    `number` is the picture's place in the turn (from 1), None for a thing named in words; `where` as in Item.
+    """
+
+    number: int | None = None
+    where: str = "whole"
+    outcome: LookupOutcome
+    hits: tuple[ProductHit, ...] = ()
+
+
 class Faq(Record):
     """One question the shop answers always the same way."""
 
@@ -340,6 +442,8 @@ class Facts(Record):
     customer_id: int | None = None  # whose order it is; asked again before sending
     order_max_age_s: float | None = None  # the policy's bound that the order kept; asked again before sending
     second_field: str | None = None
+    products: tuple[ProductLookup, ...] = ()
+    product_max_age_s: float | None = None  # the policy's bound that the products kept; asked again before sending
     faq: tuple[FaqHit, ...] = ()
     reasons: tuple[Reason, ...] = ()
     fingerprint: str = ""
@@ -356,13 +460,14 @@ class Draft(Record):
     kind: Kind
     route: Route
     fingerprint: str
+    signals: dict[str, float] = Field(default_factory=dict)  # of the engine that wrote it, as in Look
     engine: str
     engine_version: str
     prompt_version: str
 
 
 class Decision(Record):
-    """The gate's result; always with reasons."""
+    """The gate's result; always with reasons. `signals` are what the score is made of, kept for calibration."""
 
     action: Action
     mode: Mode
@@ -371,6 +476,7 @@ class Decision(Record):
     reasons: tuple[Reason, ...]
     suggestion: str  # for the agent: "probably an order question"
     policy_version: int
+    signals: dict[str, float] = Field(default_factory=dict)  # a missing one is no signal
     score: float | None = None  # None is "no signal", never 1.0
 
 
@@ -449,5 +555,6 @@ class Policy(Record):
     loop_window_s: float = 600.0
     max_pictures: int = 4
     order_max_age_s: float = 86_400.0
+    product_max_age_s: float = 172_800.0
     amount_tolerance: Decimal = Decimal(0)
     time_tolerance_s: float = 120.0

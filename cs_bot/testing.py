@@ -13,7 +13,7 @@ from cs_bot.channels import generic
 from cs_bot.channels.base import Caps, Delivery, RawRequest
 from cs_bot.errors import EngineError, EngineTimeout
 from cs_bot.records import Kind, Look, Outbound, Receipt, SendState
-from cs_bot.vision.base import PictureInput
+from cs_bot.vision.base import Ask, PictureInput, Words
 
 SECRET = "whsec_" + "Y3MtYm90LXRlc3Qtc2VjcmV0LW9mLTMyLWJ5dGVzISE="  # of the doubles only
 
@@ -25,11 +25,16 @@ def a_look(sha256: str = "0" * 64, kind: Kind = Kind.OTHER, **values: Any) -> Lo
     return Look(**{"picture_sha256": sha256, **given, **values})
 
 
+def some_words(template: str, **signals: float) -> Words:
+    """A reply's template as an engine writes it."""
+    return Words(template=template, signals=signals, engine="scripted", engine_version="1", prompt_version="-")
+
+
 class ScriptedVision:
     """An engine that says what it was told: by SHA-256 of the picture, else the default. Follows vision.base.Vision.
 
-    `seen` lists the pictures in the order they came. `before` is called with each picture's SHA-256 first: there tests
-    make it wait, raise or kill the process.
+    `words` makes it write: called with each ask. `seen` lists the pictures in the order they came. `before` is called
+    with each picture's SHA-256 first: there tests make it wait, raise or kill the process.
     """
 
     name = "scripted"
@@ -42,8 +47,10 @@ class ScriptedVision:
         looks: Mapping[str, Look | EngineError] | None = None,
         default: Look | EngineError | None = None,
         before: Callable[[str], None] | None = None,
+        words: Callable[[Ask], Words | EngineError] | None = None,
     ) -> None:
         self._looks, self._default, self._before = dict(looks or {}), default or a_look(), before
+        self._words = words
         self._closed = False
         self.seen: list[str] = []
 
@@ -71,6 +78,31 @@ class ScriptedVision:
         if progress is not None:
             progress()
         return found.model_copy(update={"picture_sha256": picture.sha256}) if isinstance(found, Look) else found
+
+    @property
+    def writes(self) -> bool:
+        """Whether `words` was given."""
+        return self._words is not None
+
+    def write(
+        self,
+        asks: Sequence[Ask],
+        *,
+        deadline_s: float | None = None,
+        progress: Callable[[], None] | None = None,
+    ) -> list[Words | EngineError]:
+        """One scripted result an ask."""
+        results: list[Words | EngineError] = []
+        for ask in asks:
+            if self._closed or self._words is None:
+                results.append(EngineError("the engine is closed" if self._closed else "no words were scripted"))
+            elif deadline_s is not None and deadline_s <= 0:
+                results.append(EngineTimeout())
+            else:
+                results.append(self._words(ask))
+                if progress is not None:
+                    progress()
+        return results
 
     def close(self) -> None:
         """Later looks come back as EngineError."""

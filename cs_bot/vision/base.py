@@ -1,11 +1,12 @@
 """Vision protocol and the ENGINES table: name -> "module:build", opened lazily."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol, cast
 
 from cs_bot.errors import EngineError, MissingExtra, UnknownPlugin
-from cs_bot.records import ORDER_FIELDS, FieldState, Look, ReadField
+from cs_bot.records import ORDER_FIELDS, FieldState, Kind, Look, ReadField, Record
 
 ENGINES: dict[str, tuple[str, str]] = {
     # name: (module:build, extra of pyproject.toml that holds its packages)
@@ -18,6 +19,39 @@ class PictureInput(NamedTuple):
 
     sha256: str
     data: bytes
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What an engine is asked to put into words. Nothing in it is an instruction to the engine.
+
+    `slots` are the facts that the reply may state, name -> value as a person would read it: the words may use the
+    names in braces and no other figures. `notes` are sentences about the facts ("picture 1 is p1"). `earlier` holds
+    (customer | bot | agent, text), oldest first. `language` is BCP 47.
+    """
+
+    kind: Kind
+    language: str
+    question: str
+    slots: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
+    pictures: tuple[PictureInput, ...] = ()
+    earlier: tuple[tuple[str, str], ...] = ()
+    shop: str = ""
+
+
+class Words(Record):
+    """A reply's template with slots in braces, as an engine wrote it; nobody has checked it yet.
+
+    `signals` as in Look; the stamp says who wrote it.
+    """
+
+    template: str
+    signals: dict[str, float]
+    engine: str
+    engine_version: str
+    prompt_version: str
 
 
 class Vision(Protocol):
@@ -50,6 +84,22 @@ class Vision(Protocol):
 
         `deadline_s` bounds the whole call from now in seconds; what is not reached comes back as EngineTimeout.
         `progress` is called after each picture, and may raise to stop.
+        """
+
+    @property
+    def writes(self) -> bool:
+        """Whether it can put answers into words; lite can't, and replies then come from templates."""
+
+    def write(
+        self,
+        asks: Sequence[Ask],
+        *,
+        deadline_s: float | None = None,
+        progress: Callable[[], None] | None = None,
+    ) -> list[Words | EngineError]:
+        """One result an ask, in order, as look() does it; an engine that does not write gives EngineError for each.
+
+        Usually called right after look() with the same pictures: an engine may keep what it computed for them.
         """
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from cs_bot.errors import BotError, EngineError, EngineTimeout
 from cs_bot.records import Kind, Look, ReadField
-from cs_bot.vision.base import PictureInput
+from cs_bot.vision.base import Ask, PictureInput, Words
 from cs_bot.vision.lite.fields import find, judge, lines_of
 from cs_bot.vision.lite.guards import Evidence
 from cs_bot.vision.lite.kinds import is_list, kind_shares, order_weight
@@ -53,6 +53,7 @@ class LiteEngine:
 
     name = "lite"
     prompt_version = "-"
+    writes = False
 
     def __init__(self, ocr: Reader, formats: Mapping[str, str], timeout_s: float) -> None:
         self._ocr = ocr
@@ -86,6 +87,16 @@ class LiteEngine:
             if progress is not None:
                 progress()
         return results
+
+    def write(
+        self,
+        asks: Sequence[Ask],
+        *,
+        deadline_s: float | None = None,
+        progress: Callable[[], None] | None = None,
+    ) -> list[Words | EngineError]:
+        """Rules write nothing: replies come from templates."""
+        return [EngineError("the lite engine writes no words") for _ in asks]
 
     def close(self) -> None:
         """End the thread once it is free. Safe to call twice."""
