@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cs_bot import signals
 from cs_bot.claims import fill, find_claims, languages_with_lexicon, words_outside
 from cs_bot.errors import DraftRefused
 from cs_bot.knowledge.orders import order_lookup_id
@@ -46,8 +48,9 @@ def decide(
 ) -> Decision:
     """Whether the draft may go out by itself, with every reason against it, the weightiest first.
 
-    SEND needs no reason against, mode `auto` for every kind in the turn, and the turn's place within the policy's
-    share; its only reason is PROVEN. Everything else is a REVIEW.
+    SEND needs no reason against, mode `auto` for every kind in the turn, the turn's place within the policy's share
+    and, off the proof route, a calibrated score at or above its threshold; its only reason is PROVEN. Everything else
+    is a REVIEW.
     """
     route = draft.route if draft is not None else Route.ADVICE
     against = {
@@ -58,18 +61,23 @@ def decide(
         *_of_draft(reading, facts, draft),
         *(_of_proof(turn, reading, facts, policy, now) if route is Route.PROOF else ()),
     }
-    mode = _mode(turn, reading, route, policy)
-    if mode is not Mode.AUTO:
-        against.add(_MODE_REASONS[mode])
+    evidence, by = signals.signals(reading, facts, draft), signals.engines(reading, draft)
+    leave = _leave(turn, reading, route, policy, evidence, by)
+    against |= leave.against
     reasons = ordered(against) or (Reason.PROVEN,)
     return Decision(
         action=Action.REVIEW if against else Action.SEND,
-        mode=mode,
+        mode=leave.mode,
         kind=reading.kind,
         route=route,
         reasons=reasons,
         suggestion=suggestion(reading, reasons),
         policy_version=policy.version,
+        signals=evidence,
+        score=leave.score,
+        engines=by,
+        share=leave.share,
+        audit_rate=leave.audit_rate,
     )
 
 
@@ -219,11 +227,52 @@ def _kinds(reading: Reading) -> set[Kind]:
     return {reading.kind, *(look.kind for look in reading.looks)}
 
 
-def _mode(turn: Turn, reading: Reading, route: Route, policy: Policy) -> Mode:
+@dataclass(frozen=True)
+class _Leave:
+    """What the policy allows a turn that nothing else speaks against; share and audit rate where it may be sent."""
+
+    mode: Mode
+    score: float | None
+    against: frozenset[Reason]
+    share: float | None = None
+    audit_rate: float | None = None
+
+
+def _leave(
+    turn: Turn, reading: Reading, route: Route, policy: Policy, evidence: dict[str, float], by: tuple[str, ...]
+) -> _Leave:
+    """The strictest mode, the lowest score and the smallest share of the turn's kinds."""
+    keys = [f"{kind.value}/{route.value}" for kind in sorted(_kinds(reading))]
     mode = _strictest(mode_for(policy, kind, route) for kind in _kinds(reading))
-    if mode is Mode.AUTO and not in_share(turn.turn_id, policy.share):
-        return Mode.ASSIST
-    return mode
+    score, enough = _scored(keys, route, policy, evidence, by)
+    if mode is not Mode.AUTO:
+        return _Leave(mode, score, frozenset({_MODE_REASONS[mode]}))
+    share = min(policy.share, *(policy.shares.get(key, 1.0) for key in keys))
+    against = set() if enough else {Reason.BELOW_THRESHOLD}
+    if not in_share(turn.turn_id, policy.share):
+        mode = Mode.ASSIST
+        against.add(Reason.MODE_ASSIST)
+    elif not in_share(turn.turn_id, share):
+        against.add(Reason.NOT_IN_SHARE)
+    rate = policy.audit_share if share == 1.0 else max(policy.audit_share, policy.canary_audit_share)
+    return _Leave(mode, score, frozenset(against), share, rate)
+
+
+def _scored(
+    keys: list[str], route: Route, policy: Policy, evidence: dict[str, float], by: tuple[str, ...]
+) -> tuple[float | None, bool]:
+    """The lowest score of the turn's kinds, and whether each reaches its threshold. A proof is held to a fit only
+    where the policy has one; any other route without a fit, a signal or an engine that the fit knows is not enough."""
+    fits = [policy.fits.get(key) for key in keys]
+    if route is Route.PROOF and not any(fits):
+        return None, True
+    lowest, enough = 1.0, True
+    for fit in fits:
+        score = fit.score(evidence) if fit is not None and set(by) <= set(fit.engines) else None
+        if fit is None or score is None:
+            return None, False
+        lowest, enough = min(lowest, score), enough and score >= fit.threshold
+    return lowest, enough
 
 
 def _strictest(modes: Iterable[Mode]) -> Mode:

@@ -1,6 +1,7 @@
 """The nouns that travel between the stages, frozen, with the enums they use."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -467,7 +468,11 @@ class Draft(Record):
 
 
 class Decision(Record):
-    """The gate's result; always with reasons. `signals` are what the score is made of, kept for calibration."""
+    """The gate's result; always with reasons. `signals` are what the score is made of, kept for calibration.
+
+    `share` is the part of such turns that is sent and `audit_rate` the part of those that is put aside for a blind
+    audit; both None where the mode sends nothing.
+    """
 
     action: Action
     mode: Mode
@@ -478,6 +483,9 @@ class Decision(Record):
     policy_version: int
     signals: dict[str, float] = Field(default_factory=dict)  # a missing one is no signal
     score: float | None = None  # None is "no signal", never 1.0
+    engines: tuple[str, ...] = ()  # who looked and who wrote, sorted
+    share: float | None = None
+    audit_rate: float | None = None
 
 
 class Verdict(StrEnum):
@@ -498,6 +506,7 @@ class Judgement(Record):
     distance: float
     policy_version: int
     at: datetime
+    right: bool | None = None  # approved or a small edit; None when there was no draft to judge
 
 
 class SendState(StrEnum):
@@ -535,6 +544,35 @@ class Outbound(Record):
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
+class Fit(Record):
+    """What the shop's judgements say of one kind and route: a score, and the threshold that its evidence supports.
+
+    score = 1 / (1 + exp(-(bias + sum of weight * signal))), the probability that the draft is right; weights are never
+    negative. On `n` judged turns at or above `threshold`, none of which shaped the score, `wrong` were wrong;
+    `bound` is the upper Clopper-Pearson bound of the wrong share (calibration/, docs/calibration.md).
+    """
+
+    version: int  # the row of `calibrations`
+    weights: dict[str, float]
+    bias: float
+    engines: tuple[str, ...]  # who looked and wrote in that data; it says nothing of others
+    threshold: float
+    target: float
+    n: int
+    wrong: int
+    bound: float
+    data_from: datetime
+    data_to: datetime
+    created_at: datetime
+
+    def score(self, signals: Mapping[str, float]) -> float | None:
+        """The probability that a draft is right; None when a signal is missing, or there is none to go by."""
+        if not self.weights or not self.weights.keys() <= signals.keys():
+            return None
+        x = self.bias + sum(weight * signals[name] for name, weight in sorted(self.weights.items()))
+        return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+
+
 def _first_modes() -> dict[str, Mode]:
     return {"*/proof": Mode.AUTO, "*/*": Mode.ASSIST}
 
@@ -544,11 +582,19 @@ class Policy(Record):
 
     `modes` maps "kind/route" to a Mode; `*` stands for any, the most exact entry wins. `share` is the part of the
     turns (by a hash of the turn id) that `auto` really sends.
+
+    The gate that learns keeps the rest per exact "kind/route": `fits`, without which `auto` sends nothing but proofs;
+    `shares` of a canary (1 where it does not say); `steps`, the policy version with which the present mode, share or
+    fit began; `evidence`, the version before which judgements no longer count (a roll-back sets it).
     """
 
     version: int = 1
     modes: dict[str, Mode] = Field(default_factory=_first_modes)
     share: float = Field(default=1.0, ge=0, le=1)
+    wrong_target: float = Field(default=0.02, ge=0.001, le=0.2)  # of the replies sent alone, at 95 % confidence
+    audit_share: float = Field(default=0.02, ge=0, le=1)  # of the replies sent alone, judged blind
+    canary_audit_share: float = Field(default=1.0, ge=0, le=1)  # the same while only a share is sent
+    autopilot: bool = False  # whether upkeep may calibrate and take steps up; down it always may
     stale_after_s: float = 900.0
     early_by_s: float = 300.0  # a message may claim to come this far from the future
     loop_max: int = 6
@@ -558,3 +604,7 @@ class Policy(Record):
     product_max_age_s: float = 172_800.0
     amount_tolerance: Decimal = Decimal(0)
     time_tolerance_s: float = 120.0
+    shares: dict[str, float] = Field(default_factory=dict)
+    fits: dict[str, Fit] = Field(default_factory=dict)
+    steps: dict[str, int] = Field(default_factory=dict)
+    evidence: dict[str, int] = Field(default_factory=dict)

@@ -16,7 +16,7 @@ pipeline
 receive | fetch | see | ground | answer | gate | deliver | review | calibration
 turns | channels | shops
 knowledge
-vision | cache | claims
+vision | cache | claims | signals
 images | signatures | jobs | observe
 store
 settings

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import exp
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cs_bot.records import (
     Draft,
     Facts,
     FieldState,
+    Fit,
     Kind,
     Look,
     Message,
@@ -123,6 +125,20 @@ def with_claim(words: str) -> Case:
     return case
 
 
+def a_fit(threshold: float = 0.5, **values: Any) -> Fit:
+    """Of the best FAQ entry's score alone: 0.5 where that is 0.5, 0.92 where it is 1."""
+    base: dict[str, Any] = {"version": 1, "weights": {"faq.score": 5.0}, "bias": -2.5, "engines": ("templates",)}
+    tested = {"target": 0.02, "n": 200, "wrong": 0, "bound": 0.0149}
+    times = {"data_from": NOW - timedelta(days=30), "data_to": NOW, "created_at": NOW}
+    return Fit(**{**base, **tested, **times, "threshold": threshold, **values})
+
+
+def automatic(fit: Fit | None = None, **values: Any) -> Case:
+    """A question in words whose kind the policy answers alone."""
+    case = text_case(**{"text/faq": Mode.AUTO})
+    return case.spoil("policy", **{"fits": {"text/faq": fit or a_fit()}, **values})
+
+
 def text_case(intent: str = "faq", **modes: Mode) -> Case:
     """A question in words, answered by a rule of the shop."""
     words = reading("zh", intent, Kind.TEXT, question="包邮吗")
@@ -209,6 +225,15 @@ HOLDS: list[tuple[Reason, Callable[[], Case]]] = [
     (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="complaint")),
     (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="invoice")),
     (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="unknown")),
+    (Reason.BELOW_THRESHOLD, lambda: text_case(**{"text/faq": Mode.AUTO})),
+    (Reason.BELOW_THRESHOLD, lambda: automatic(a_fit(threshold=0.95))),
+    (Reason.BELOW_THRESHOLD, lambda: automatic(a_fit(weights={"faq.score": 5.0, "words.likelihood": 1.0}))),
+    (Reason.BELOW_THRESHOLD, lambda: automatic(a_fit(weights={}, bias=9.0))),
+    (Reason.BELOW_THRESHOLD, lambda: automatic(a_fit(engines=("qwen",)))),
+    (Reason.BELOW_THRESHOLD, lambda: automatic(fits={"text/*": a_fit(), "*/*": a_fit(), "text/catalog": a_fit()})),
+    (Reason.BELOW_THRESHOLD, lambda: Case(policy=Policy(fits={"order/proof": a_fit()}))),
+    (Reason.NOT_IN_SHARE, lambda: automatic(shares={"text/faq": 0.0})),
+    (Reason.NOT_IN_SHARE, lambda: Case(policy=Policy(shares={"order/proof": 0.0}))),
     (Reason.MODE_OFF, lambda: with_modes({"order/proof": Mode.OFF})),
     (Reason.MODE_SHADOW, lambda: with_modes({"order/proof": Mode.SHADOW})),
     (Reason.MODE_ASSIST, lambda: with_modes({"order/proof": Mode.ASSIST})),
@@ -293,7 +318,9 @@ def test_all_reasons_are_given_the_weightiest_first() -> None:
         lambda: with_look(value=f"{NUMBER[:4]} {NUMBER[4:]}"),
         lambda: other_language("und", question=""),
         lambda: other_language("und", question="ok"),
-        lambda: text_case(**{"text/faq": Mode.AUTO}),
+        lambda: automatic(),
+        lambda: automatic(a_fit(threshold=1 / (1 + exp(-2.0)))),
+        lambda: automatic(shares={"text/faq": 1.0, "text/catalog": 0.0}),
     ],
 )
 def test_what_is_just_within_the_rules_is_sent(build: Callable[[], Case]) -> None:
@@ -308,15 +335,15 @@ def test_information_about_a_proven_order_is_sent(intent: str) -> None:
 
 def test_a_rule_of_the_shop_waits_for_approval_until_its_mode_says_otherwise() -> None:
     assert text_case().decide().reasons == (Reason.MODE_ASSIST,)
-    assert text_case(**{"text/faq": Mode.AUTO}).decide().action is Action.SEND
-    without = text_case(**{"text/faq": Mode.AUTO})
+    assert automatic().decide().action is Action.SEND
+    without = automatic()
     without.draft = made(without.reading, without.facts, shop())
     assert Reason.NO_ANSWER in without.spoil("facts", faq=()).decide().reasons
 
 
 def test_advice_for_a_wish_is_never_sent_even_when_its_mode_is_auto() -> None:
     case = text_case("refund", **{"*/*": Mode.AUTO}).spoil("facts", faq=())
-    assert case.decide().reasons == (Reason.NO_ANSWER,)
+    assert case.decide().reasons == (Reason.NO_ANSWER, Reason.BELOW_THRESHOLD)
 
 
 def test_the_strictest_kind_of_the_turn_decides_the_mode() -> None:
@@ -356,6 +383,51 @@ def test_a_share_is_kept_and_only_grows() -> None:
     assert chosen[0.1] < chosen[0.5] < chosen[1.0]
     assert 300 < len(chosen[0.1]) < 500
     assert 1850 < len(chosen[0.5]) < 2150
+
+
+def test_a_decision_keeps_what_calibration_needs_to_know() -> None:
+    sent = automatic().decide()
+    assert sent.signals == {"faq.margin": hit().margin, "faq.score": hit().score}
+    assert sent.score == a_fit().score(sent.signals)
+    assert (sent.engines, sent.share, sent.audit_rate) == (("templates",), 1.0, 0.02)
+    canary = automatic(shares={"text/faq": 0.05}).decide()
+    assert (canary.mode, canary.share, canary.audit_rate) == (Mode.AUTO, 0.05, 1.0)
+    watched = text_case().spoil("policy", fits={"text/faq": a_fit()}).decide()
+    assert (watched.score, watched.share, watched.audit_rate) == (sent.score, None, None)
+
+
+def test_the_smaller_of_the_two_shares_counts_and_a_held_turn_keeps_it() -> None:
+    held = automatic(share=0.0, shares={"text/faq": 0.25}).decide()
+    assert (held.mode, held.reasons, held.share) == (Mode.ASSIST, (Reason.MODE_ASSIST,), 0.0)
+    by_turn = [automatic(shares={"text/faq": 0.25}).spoil("turn", turn_id=turn).decide() for turn in range(400)]
+    assert [d.action is Action.SEND for d in by_turn] == [in_share(turn, 0.25) for turn in range(400)]
+    assert {d.reasons for d in by_turn} == {(Reason.PROVEN,), (Reason.NOT_IN_SHARE,)}
+
+
+def test_each_kind_of_a_turn_needs_a_fit_that_it_reaches() -> None:
+    modes = {"*/*": Mode.AUTO}
+    rule = Facts(faq=(hit(),), fingerprint="f1")
+    words = reading("zh", "faq", Kind.TEXT, looks=(a_look(),), question="包邮吗")
+    case = Case(reading=words, facts=rule, draft=made(words, rule, shop()))
+    both = {"text/faq": a_fit(engines=("lite", "templates")), "order/faq": a_fit(engines=("lite", "templates"))}
+    case.policy = Policy(modes=modes, fits=both)
+    assert case.decide().action is Action.SEND
+    case.policy = Policy(modes=modes, fits={"text/faq": both["text/faq"]})
+    assert case.decide().reasons == (Reason.BELOW_THRESHOLD,)
+    case.policy = Policy(modes=modes, fits=both | {"order/faq": a_fit(0.95, engines=("lite", "templates"))})
+    assert case.decide().reasons == (Reason.BELOW_THRESHOLD,)
+
+
+@pytest.mark.parametrize("route", [route for route in Route if route is not Route.PROOF])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_no_route_but_proof_is_sent_without_a_fit_whatever_the_modes_say(kind: Kind, route: Route) -> None:
+    case = text_case(**{"*/*": Mode.AUTO, f"{kind.value}/{route.value}": Mode.AUTO})
+    one = made(case.reading, case.facts, shop())
+    assert one is not None
+    case.draft = one.model_copy(update={"route": route})
+    decision = case.spoil("reading", kind=kind).decide()
+    assert (decision.action, decision.score) == (Action.REVIEW, None)
+    assert Reason.BELOW_THRESHOLD in decision.reasons
 
 
 def test_every_reason_and_kind_has_words_for_the_agent() -> None:
@@ -407,6 +479,9 @@ SPOILERS: dict[str, list[dict[str, Any]]] = {
     "policy": [
         {"share": 0.0},
         {"share": 0.5},
+        {"fits": {"text/faq": a_fit(), "order/faq": a_fit(engines=("lite", "templates"))}},
+        {"fits": {"order/proof": a_fit(0.1, weights={"kind.mass": 1.0}, engines=("lite", "templates"))}},
+        {"shares": {"order/proof": 0.3, "text/faq": 0.3}},
         {"modes": {"*/*": Mode.AUTO}},
         {"modes": {"order/proof": Mode.SHADOW}},
         {"order_max_age_s": 60.0},
@@ -468,6 +543,10 @@ def assert_sendable(case: Case) -> None:
     assert find_claims(words_outside(one.template)) == ()
     assert one.fingerprint == facts.fingerprint
     assert "auto" in {mode.value for mode in case.policy.modes.values()}
+    kinds = {read.kind, *(look.kind for look in read.looks)}
+    assert in_share(turn.turn_id, min([1.0, *(case.policy.shares.get(f"{k.value}/{one.route}", 1.0) for k in kinds)]))
+    if one.route is not Route.PROOF:
+        assert {f"{kind.value}/{one.route.value}" for kind in kinds} <= set(case.policy.fits)
     if one.route is Route.PROOF:
         assert facts.order is not None
         assert facts.owned_by is not None
