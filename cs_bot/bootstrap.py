@@ -19,7 +19,7 @@ from cs_bot.store import migrate
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
 from cs_bot.store.queries import policies
-from cs_bot.vision.base import Vision, load_engine
+from cs_bot.vision.base import ENGINES, Vision, load_engine
 
 RING_S = 0.05
 POLICY_FRESH_S = 5.0
@@ -47,6 +47,14 @@ class Services:
         return self._vision
 
     @property
+    def writes(self) -> bool:
+        """Whether the engine puts answers into words; known without loading it."""
+        if self._vision is not None:
+            return self._vision.writes
+        entry = ENGINES.get(self.settings.engine.name)
+        return entry is not None and entry.writes
+
+    @property
     def healthy(self) -> bool:
         """False when the engine hangs in a call that can't be interrupted: the process should be replaced."""
         return self._vision is None or self._vision.healthy
@@ -71,6 +79,7 @@ class Services:
             settings=self.settings,
             policy=self.policy(),
             shop=ShopWords.of(self.settings.shop),
+            writes=self.writes,
         )
 
     def close(self) -> None:

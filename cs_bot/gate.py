@@ -17,6 +17,7 @@ from cs_bot.records import (
     FieldState,
     Kind,
     Look,
+    LookupOutcome,
     Message,
     Mode,
     Owner,
@@ -29,12 +30,19 @@ from cs_bot.records import (
     ordered,
 )
 
-ANSWERED_KINDS = frozenset({Kind.ORDER, Kind.TEXT})
+_RULES = frozenset({Kind.ORDER, Kind.TEXT})
+ANSWERED_KINDS = {  # what a reply of that route can be about; a turn with another kind in it waits for a person
+    Route.PROOF: _RULES,
+    Route.FAQ: _RULES,
+    Route.CATALOG: frozenset(Kind) - {Kind.OTHER},
+    Route.ADVICE: frozenset(Kind) - {Kind.OTHER, Kind.ORDER},
+}
 # What a proven order may be told without a person; a wish (refund, cancel, change ...) never is.
 PROOF_INTENTS = frozenset({"order_status", "ship_when", "arrive_when", "order_amount", "order_number", "tracking"})
 WISHES = frozenset({"refund", "cancel", "change", "address", "complaint"})
 UNTOLD_WORDS = 2  # so few words whose language can't be told ("ok", "pls") don't make a language unsupported
 
+_SURE = frozenset({Reason.PROVEN, Reason.CALIBRATED})
 _STRICTEST_FIRST = (Mode.OFF, Mode.SHADOW, Mode.ASSIST, Mode.AUTO)
 _MODE_REASONS = {
     Mode.OFF: Reason.MODE_OFF,
@@ -49,8 +57,8 @@ def decide(
     """Whether the draft may go out by itself, with every reason against it, the weightiest first.
 
     SEND needs no reason against, mode `auto` for every kind in the turn, the turn's place within the policy's share
-    and, off the proof route, a calibrated score at or above its threshold; its only reason is PROVEN. Everything else
-    is a REVIEW.
+    and, off the proof route, a calibrated score at or above its threshold; its only reason is PROVEN or CALIBRATED.
+    Everything else is a REVIEW.
     """
     route = draft.route if draft is not None else Route.ADVICE
     against = {
@@ -58,13 +66,16 @@ def decide(
         *_of_messages(turn.messages, policy, now),
         *_of_pictures(turn, reading, policy),
         *_of_reading(reading, facts),
+        *_of_kinds(reading, draft),
         *_of_draft(reading, facts, draft),
-        *(_of_proof(turn, reading, facts, policy, now) if route is Route.PROOF else ()),
+        *(_of_proof(turn, reading, facts, policy, now) if _states_order(draft) else ()),
+        *(_of_catalog(facts, policy, now) if route is Route.CATALOG else ()),
     }
     evidence, by = signals.signals(reading, facts, draft), signals.engines(reading, draft)
     leave = _leave(turn, reading, route, policy, evidence, by)
     against |= leave.against
-    reasons = ordered(against) or (Reason.PROVEN,)
+    sure = Reason.PROVEN if route is Route.PROOF else Reason.CALIBRATED
+    reasons = ordered({*against, *_told(facts, route)}) if against else (sure,)
     return Decision(
         action=Action.REVIEW if against else Action.SEND,
         mode=leave.mode,
@@ -150,12 +161,19 @@ def _of_pictures(turn: Turn, reading: Reading, policy: Policy) -> Iterator[Reaso
 
 
 def _of_reading(reading: Reading, facts: Facts) -> Iterator[Reason]:
-    yield from (reason for reason in (*reading.reasons, *facts.reasons) if reason is not Reason.PROVEN)
-    if not _kinds(reading) <= ANSWERED_KINDS:
-        yield Reason.KIND_NOT_ANSWERED
+    yield from (reason for reason in (*reading.reasons, *facts.reasons) if reason not in _SURE)
     unknown = reading.language == "und" and len(reading.question.split()) > UNTOLD_WORDS
     if unknown or reading.language not in (*languages_with_lexicon, "und"):
         yield Reason.LANGUAGE_UNSUPPORTED
+
+
+def _of_kinds(reading: Reading, draft: Draft | None) -> Iterator[Reason]:
+    """Whether the draft is about every kind in the turn."""
+    kinds = _kinds(reading)
+    route = draft.route if draft is not None else Route.ADVICE
+    unsaid = Kind.ORDER in kinds and route is Route.CATALOG and not _states_order(draft)
+    if unsaid or not kinds <= ANSWERED_KINDS[route]:
+        yield Reason.KIND_NOT_ANSWERED
 
 
 def _of_draft(reading: Reading, facts: Facts, draft: Draft | None) -> Iterator[Reason]:
@@ -198,6 +216,29 @@ def _of_proof(turn: Turn, reading: Reading, facts: Facts, policy: Policy, now: d
     if facts.second_field not in ("amount", "time"):
         yield Reason.NO_SECOND_FIELD
     yield from _of_number(reading, order_lookup_id(order.order_id))
+
+
+def _states_order(draft: Draft | None) -> bool:
+    """Whether a draft tells of an order: as the proof, or beside a product in a turn of several pictures."""
+    return draft is not None and (draft.route is Route.PROOF or any(name.startswith("order.") for name in draft.slots))
+
+
+def _of_catalog(facts: Facts, policy: Policy, now: datetime) -> Iterator[Reason]:
+    """What the catalog could not settle, and records that are too old to be told."""
+    if not facts.products:
+        yield Reason.NO_ANSWER
+    oldest = now - timedelta(seconds=policy.product_max_age_s)
+    for lookup in facts.products:
+        if lookup.outcome is LookupOutcome.NONE:
+            yield Reason.PRODUCT_UNKNOWN
+        if lookup.stale or any(hit.product.synced_at < oldest for hit in lookup.hits):
+            yield Reason.PRODUCT_RECORD_TOO_OLD
+
+
+def _told(facts: Facts, route: Route) -> Iterator[Reason]:
+    """What the agent should know though it speaks against nothing: the reply asks which product is meant."""
+    if route is Route.CATALOG and any(lookup.outcome is LookupOutcome.CLOSE for lookup in facts.products):
+        yield Reason.PRODUCT_CLOSE
 
 
 def _of_number(reading: Reading, wanted: str) -> Iterator[Reason]:
@@ -305,7 +346,6 @@ _HINTS = {
     Reason.PRODUCT_CLOSE: "several products are about as likely, ask which one",
     Reason.PRODUCT_UNKNOWN: "not found in the catalog",
     Reason.PRODUCT_RECORD_TOO_OLD: "the product's record is too old, look it up in the shop",
-    Reason.VARIANT_UNSAID: "price or stock depend on a variant that was not said",
     Reason.NUMBER_UNSURE: "the number was read but not surely, compare it with the picture",
     Reason.NUMBER_UNREADABLE: "the number can't be read from the picture",
     Reason.NO_ORDER_NUMBER: "no order number was given",
@@ -329,4 +369,5 @@ _HINTS = {
     Reason.MODE_ASSIST: "the draft waits for approval",
     Reason.EMPTY: "nothing was said or shown",
     Reason.PROVEN: "proven by the record",
+    Reason.CALIBRATED: "the shop's judgements bound the error",
 }

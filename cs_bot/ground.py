@@ -1,15 +1,16 @@
-"""4  Reading -> Facts: orders and FAQ; what belongs to this customer."""
+"""4  Reading -> Facts: orders, products and FAQ; what belongs to this customer."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
+from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cs_bot.errors import ConfigError
 from cs_bot.knowledge import faq
-from cs_bot.knowledge.facts import fact_keys, fingerprint, is_fresh, refetch_fingerprint
+from cs_bot.knowledge.facts import fact_keys, fingerprint, is_fresh, refetch_fingerprint, stated_products
 from cs_bot.knowledge.orders import Foreign, Unknown, find_owned, order_lookup_id
 from cs_bot.records import (
     Facts,
@@ -18,6 +19,7 @@ from cs_bot.records import (
     Look,
     Order,
     Policy,
+    ProductLookup,
     ReadField,
     Reading,
     Reason,
@@ -25,12 +27,23 @@ from cs_bot.records import (
     ordered,
 )
 from cs_bot.store.database import Database, Transaction
+from cs_bot.store.media import MediaStore
 
 __all__ = ["fact_keys", "ground", "refetch_fingerprint"]
 
 # A text with one of these is about an order of the customer's; the others may be about the shop's rules.
 ABOUT_AN_ORDER = frozenset({"order_status", "order_amount", "order_number", "tracking"})
+SHOWS_GOODS = frozenset({Kind.PRODUCT, Kind.COMPARISON, Kind.SCENE})
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class Finder(Protocol):
+    """What ground uses of knowledge.catalog.Catalog."""
+
+    def lookup(
+        self, tx: Transaction, turn: Turn, reading: Reading, pictures: Mapping[str, bytes]
+    ) -> tuple[ProductLookup, ...]:
+        """One lookup for each thing that is meant; `pictures` by SHA-256."""
 
 
 def ground(
@@ -40,18 +53,23 @@ def ground(
     policy: Policy,
     timezone: str,
     language: str | None = None,
+    catalog: Finder | None = None,
+    media: MediaStore | None = None,
 ) -> list[Facts]:
     """Facts for each turn, in order. `timezone` (IANA) is that of the times on order pages.
 
-    `language` is searched when the customer's can't be told; None: no FAQ entry then. Each turn has a transaction of
+    `language` is searched when the customer's can't be told; None: no FAQ entry then. Without a `catalog` no product
+    is looked up; `media` holds the pictures that it searches by. Each turn has a transaction of
     its own; what fails for one is raised, and the pipeline then grounds each turn alone.
     Raises StoreUnavailable, and ConfigError for an unknown timezone.
     """
-    rules = _Rules(policy, _zone(timezone), language)
+    rules = _Rules(policy, _zone(timezone), language, catalog)
     found = []
     for turn, reading in readings:
+        shown = [look.picture_sha256 for look in reading.looks if look.kind in SHOWS_GOODS]
+        pictures = media.read_all(shown) if catalog is not None and media is not None else {}
         with database.read() as tx:
-            found.append(_one(tx, turn, reading, rules))
+            found.append(_one(tx, turn, reading, rules, pictures))
     return found
 
 
@@ -60,6 +78,7 @@ class _Rules:
     policy: Policy
     zone: tzinfo
     language: str | None
+    catalog: Finder | None
 
 
 @dataclass(frozen=True)
@@ -77,12 +96,34 @@ def _zone(name: str) -> tzinfo:
         raise ConfigError(f"unknown time zone {name!r}") from None
 
 
-def _one(tx: Transaction, turn: Turn, reading: Reading, rules: _Rules) -> Facts:
+def _one(
+    tx: Transaction, turn: Turn, reading: Reading, rules: _Rules, pictures: Mapping[str, bytes] | None = None
+) -> Facts:
     facts = _order(tx, turn, reading, rules)
+    if reading.aspects or any(look.kind in SHOWS_GOODS for look in reading.looks):
+        facts = _with_products(tx, facts, turn, reading, rules, pictures or {})
     language = reading.language if reading.language != "und" else rules.language
     if reading.kind is Kind.TEXT and reading.question.strip() and language is not None:
         facts = facts.model_copy(update={"faq": faq.search(tx, reading.question, language)})
-    return facts.model_copy(update={"fingerprint": fingerprint(facts.order, [hit.faq for hit in facts.faq])})
+    return facts.model_copy(update={"fingerprint": _fingerprint(facts)})
+
+
+def _fingerprint(facts: Facts) -> str:
+    return fingerprint(facts.order, [hit.faq for hit in facts.faq], stated_products(facts))
+
+
+def _with_products(
+    tx: Transaction, facts: Facts, turn: Turn, reading: Reading, rules: _Rules, pictures: Mapping[str, bytes]
+) -> Facts:
+    """The facts with what the catalog says; a record that is too old is left out."""
+    if rules.catalog is None:
+        return facts
+    kept: list[ProductLookup] = []
+    max_age_s = rules.policy.product_max_age_s
+    for lookup in rules.catalog.lookup(tx, turn, reading, pictures):
+        fresh = tuple(hit for hit in lookup.hits if is_fresh(tx, hit.product.synced_at, max_age_s))
+        kept.append(lookup.model_copy(update={"hits": fresh, "stale": len(fresh) < len(lookup.hits)}))
+    return facts.model_copy(update={"products": tuple(kept), "product_max_age_s": max_age_s})
 
 
 def _order(tx: Transaction, turn: Turn, reading: Reading, rules: _Rules) -> Facts:
@@ -99,7 +140,7 @@ def _order(tx: Transaction, turn: Turn, reading: Reading, rules: _Rules) -> Fact
         return Facts(reasons=ordered({Reason.FOREIGN_ORDER, *number.reasons}))
     if isinstance(found, Unknown) or customer is None:
         return Facts(reasons=ordered({Reason.UNKNOWN_ORDER, *number.reasons}))
-    if not is_fresh(tx, found.order, rules.policy.order_max_age_s):
+    if not is_fresh(tx, found.order.synced_at, rules.policy.order_max_age_s):
         return Facts(reasons=ordered({Reason.ORDER_RECORD_TOO_OLD, *number.reasons}))
     second_field, reasons = _second_field(found.order, number.value, screens, rules)
     return Facts(

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cs_bot import answer, deliver, fetch, gate, ground, observe, review, see, turns
-from cs_bot.errors import LeaseLost, StoreUnavailable
+from cs_bot.errors import DraftRefused, EngineError, LeaseLost, StoreUnavailable
 from cs_bot.records import Decision, Draft, Facts, Look, Policy, Reading, SendState, Turn
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
 from cs_bot.store.queries import conversations, messages, outbound, pictures
-from cs_bot.vision.base import Vision
+from cs_bot.vision.base import Ask, Vision
 
 Ring = Callable[[str], None]
 log = logging.getLogger("cs_bot.pipeline")
@@ -40,6 +40,8 @@ class Parts:
     settings: Settings
     policy: Policy
     shop: answer.ShopWords
+    catalog: ground.Finder | None = None
+    writes: bool = False  # whether the engine puts answers into words
     progress: Callable[[], None] | None = None
 
 
@@ -131,7 +133,13 @@ def _ground(alive: Sequence[Worked], parts: Parts) -> None:
     pairs = [(one.turn, one.read()) for one in alive]
     shop = parts.settings.shop
     found = ground.ground(
-        pairs, database=parts.database, policy=parts.policy, timezone=shop.timezone, language=shop.language
+        pairs,
+        database=parts.database,
+        policy=parts.policy,
+        timezone=shop.timezone,
+        language=shop.language,
+        catalog=parts.catalog,
+        media=parts.media,
     )
     for one, facts in zip(alive, found, strict=True):
         one.facts = facts
@@ -140,6 +148,31 @@ def _ground(alive: Sequence[Worked], parts: Parts) -> None:
 def _answer(alive: Sequence[Worked], parts: Parts) -> None:
     for one in alive:
         one.draft = answer.draft(one.read(), one.facts, shop=parts.shop, now=datetime.now(UTC))
+    if parts.writes:
+        _put_into_words(alive, parts)
+
+
+def _put_into_words(alive: Sequence[Worked], parts: Parts) -> None:
+    """The engine's words in the place of the templates' where they are wanted and may stand."""
+    asked: list[tuple[Worked, Draft, Ask]] = []
+    for one in alive:
+        pictures = parts.media.read_all(look.picture_sha256 for look in one.looks)
+        ask = answer.ask_for(one.turn, one.read(), one.facts, one.draft, shop=parts.shop, pictures=pictures)
+        if one.draft is not None and ask is not None:
+            asked.append((one, one.draft, ask))
+    if not asked:
+        return
+    found = parts.vision().write([ask for _, _, ask in asked], progress=parts.progress)
+    for (one, template, ask), words in zip(asked, found, strict=True):
+        try:
+            if isinstance(words, EngineError):
+                raise words
+            one.draft = answer.written(words, ask, template)
+        except (EngineError, DraftRefused) as problem:  # the template's words stand
+            log.warning(
+                "an engine's words are not used",
+                extra={"turn_id": one.turn.turn_id, "error": type(problem).__name__, "detail": str(problem)},
+            )
 
 
 def _gate(alive: Sequence[Worked], parts: Parts) -> None:

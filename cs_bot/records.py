@@ -91,7 +91,6 @@ class Reason(StrEnum):
     PRODUCT_CLOSE = "product_close"
     PRODUCT_UNKNOWN = "product_unknown"
     PRODUCT_RECORD_TOO_OLD = "product_record_too_old"
-    VARIANT_UNSAID = "variant_unsaid"
     ORDER_LIST = "order_list"
     NUMBER_UNSURE = "number_unsure"
     NUMBER_UNREADABLE = "number_unreadable"
@@ -123,6 +122,7 @@ class Reason(StrEnum):
     AGENT_MESSAGE = "agent_message"
     EMPTY = "empty"
     PROVEN = "proven"
+    CALIBRATED = "calibrated"
 
 
 _RANK = {reason: rank for rank, reason in enumerate(Reason)}
@@ -409,6 +409,7 @@ class ProductLookup(Record):
     where: str = "whole"
     outcome: LookupOutcome
     hits: tuple[ProductHit, ...] = ()
+    stale: bool = False  # a record was left out: too old
 
 
 class Faq(Record):

@@ -1,18 +1,20 @@
 """Chooses the template for what was read and found, fills its slots and checks the words around them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cs_bot import __version__
+from cs_bot.answer.goods import Goods, about_goods
 from cs_bot.answer.templates import LANGUAGES, Phrases, phrases
 from cs_bot.answer.values import MAX_ANSWER, MAX_NAME, ShopWords, contradicts_itself, is_late, order_values
 from cs_bot.claims import Claim, clean_value, fill, find_claims, is_traditional, slot_names, words_outside
 from cs_bot.errors import DraftRefused
-from cs_bot.records import Draft, Facts, FaqHit, Kind, Reading, Reason, Route
+from cs_bot.records import Draft, Facts, FaqHit, Kind, LookupOutcome, Reading, Reason, Route
 
 ENGINE = "templates"
 INFORMATION = ("order_status", "ship_when", "arrive_when", "tracking", "order_amount", "order_number")
 REQUESTS = frozenset({"refund", "cancel", "change", "address", "invoice", "complaint"})
+SURE_FAQ = 0.8  # beside a product that was found, only an entry this close to the question is meant
 _RULES_FIRST = frozenset({"faq", "invoice", "product"})  # asked beside an order, the shop's rules still answer these
 
 _HIDDEN = frozenset({Reason.ORDER_RECORD_TOO_OLD, Reason.SECOND_FIELD_DISAGREES, Reason.MIXED_CUSTOMERS})
@@ -27,6 +29,7 @@ class _Choice:
     template_id: str
     route: Route = Route.ADVICE
     hit: FaqHit | None = None
+    goods: Goods | None = None  # follows the template: the rest of a reply about several things
 
 
 def draft(reading: Reading, facts: Facts, *, shop: ShopWords, now: datetime) -> Draft | None:
@@ -41,8 +44,8 @@ def draft(reading: Reading, facts: Facts, *, shop: ShopWords, now: datetime) -> 
     if language not in LANGUAGES:
         return None
     words = phrases(language)
-    choice = _choose(reading, facts, shop, now, language)
     try:
+        choice = _with_goods(_choose(reading, facts, shop, now, language), reading, facts, words)
         template, slots, text = _written(choice, facts, shop, words, now)
     except DraftRefused:  # the record's fault, not the turn's: a person sees the record beside the draft
         choice = _Choice("checking")
@@ -98,6 +101,20 @@ def _choose(reading: Reading, facts: Facts, shop: ShopWords, now: datetime, lang
     return _without_order(reading, facts, reasons, language)
 
 
+def _with_goods(choice: _Choice, reading: Reading, facts: Facts, words: Phrases) -> _Choice:
+    """The choice with what the catalog says: a reply of its own where nothing else was chosen, or after an order."""
+    asked = choice.template_id == "checking" and not {*reading.reasons, *facts.reasons} & _HIDDEN
+    beside = choice.route is Route.PROOF and len({look.kind for look in reading.looks}) > 1
+    if not facts.products or not (asked or beside):
+        return choice
+    if not reading.looks and all(lookup.outcome is LookupOutcome.NONE for lookup in facts.products):
+        return choice  # words alone that the catalog does not know: a person may
+    goods = about_goods(reading, facts, words)
+    if not goods.lines:
+        return choice
+    return replace(choice, template_id=choice.template_id if beside else "goods", route=Route.CATALOG, goods=goods)
+
+
 def _refusal(reasons: set[Reason]) -> str:
     """The template that states nothing of any record, when something speaks against stating it."""
     if reasons & _NOT_THEIRS:
@@ -125,11 +142,12 @@ def _without_order(reading: Reading, facts: Facts, reasons: set[Reason], languag
         return _Choice("ask_number")
     if reasons & _PICTURE:
         return _Choice("ask_picture")
-    if reading.intent in ("greeting", "thanks"):
+    if reading.intent in ("greeting", "thanks") and not facts.products:
         return _Choice(reading.intent)
     if reading.intent == "complaint":
         return _Choice("apology")
-    if hit is not None and reading.kind is Kind.TEXT:
+    named = any(lookup.outcome is not LookupOutcome.NONE for lookup in facts.products)
+    if hit is not None and reading.kind is Kind.TEXT and not (named and hit.score < SURE_FAQ):
         return _Choice("faq", Route.FAQ, hit)
     if reading.kind is Kind.ORDER or reading.intent in INFORMATION or Reason.NO_ORDER_NUMBER in reasons:
         return _Choice("no_number")
@@ -146,7 +164,8 @@ def _written(
     choice: _Choice, facts: Facts, shop: ShopWords, words: Phrases, now: datetime
 ) -> tuple[str, dict[str, str], str]:
     """Template, slots and text."""
-    template = words.templates[choice.template_id] + ("\n{shop.sign_off}" if shop.sign_off.strip() else "")
+    lines = [words.templates[choice.template_id], *(choice.goods.lines if choice.goods is not None else ())]
+    template = "\n".join([*lines, *(["{shop.sign_off}"] if shop.sign_off.strip() else [])])
     values = _values(choice, facts, shop, words, now)
     slots = {name: values[name] for name in slot_names(template) if name in values}
     return template, slots, fill(template, slots)
@@ -159,7 +178,9 @@ def _values(choice: _Choice, facts: Facts, shop: ShopWords, words: Phrases, now:
     }
     if choice.hit is not None:
         values["faq.answer"] = clean_value(choice.hit.faq.answer, max_chars=MAX_ANSWER, lines=True)
-    if facts.order is not None and choice.route is Route.PROOF:
+    if choice.goods is not None:
+        values |= choice.goods.values
+    if facts.order is not None and choice.route in (Route.PROOF, Route.CATALOG):
         known = order_values(facts.order, shop, words, now)
         status = facts.order.status.value
         values |= known

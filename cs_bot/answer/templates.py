@@ -16,13 +16,16 @@ LANGUAGES = ("zh", "zh-Hant", "en", "ja", "ko")
 class Phrases:
     """What one language's file holds.
 
-    `templates` by id. `sentences` by set (status, arrival, tracking, late) and order status: alternatives, the fullest
-    first. `formats` for times and money, `money` by ISO currency.
+    `templates` by id, `pieces` of longer replies, `goods`: what is said of a product, by `str.format` patterns.
+    `sentences` by set (status, arrival, tracking, late) and order status: alternatives, the fullest first. `formats`
+    for times and money, `money` by ISO currency.
     """
 
     version: str
     language: str
     templates: Mapping[str, str]
+    pieces: Mapping[str, str]
+    goods: Mapping[str, str]
     sentences: Mapping[str, Mapping[str, tuple[str, ...]]]
     formats: Mapping[str, str]
     months: tuple[str, ...]
@@ -50,6 +53,8 @@ def phrases(language: str) -> Phrases:
         version=data["version"],
         language=data["language"],
         templates=data["templates"],
+        pieces=data["pieces"],
+        goods=data["goods"],
         sentences={
             name: {status: tuple(alternatives) for status, alternatives in by_status.items()}
             for name, by_status in data["sentences"].items()

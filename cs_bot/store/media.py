@@ -1,6 +1,7 @@
 """Picture files through fsspec, named by the SHA-256 of the original."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,6 +51,16 @@ class MediaStore:
             raise NotFound("that picture is not stored") from None
         except OSError as problem:
             raise StoreUnavailable(f"the picture store can't be read ({type(problem).__name__})") from problem
+
+    def read_all(self, sha256s: Iterable[str]) -> dict[str, bytes]:
+        """The stored copies by name, each once; those that are gone are left out. Raises StoreUnavailable."""
+        found: dict[str, bytes] = {}
+        for sha256 in dict.fromkeys(sha256s):
+            try:
+                found[sha256] = self.read(sha256)
+            except NotFound:
+                continue
+        return found
 
 
 def _write_whole(path: str, data: bytes) -> None:

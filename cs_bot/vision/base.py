@@ -8,9 +8,17 @@ from typing import Any, NamedTuple, Protocol, cast
 from cs_bot.errors import EngineError, MissingExtra, UnknownPlugin
 from cs_bot.records import ORDER_FIELDS, FieldState, Kind, Look, ReadField, Record
 
-ENGINES: dict[str, tuple[str, str]] = {
-    # name: (module:build, extra of pyproject.toml that holds its packages)
-    "lite": ("cs_bot.vision.lite.engine:build", "lite"),
+
+class EngineEntry(NamedTuple):
+    """Where an engine is built, the extra of pyproject.toml that holds its packages, and whether it writes words."""
+
+    path: str
+    extra: str
+    writes: bool
+
+
+ENGINES: dict[str, EngineEntry] = {
+    "lite": EngineEntry("cs_bot.vision.lite.engine:build", "lite", writes=False),
 }
 
 
@@ -113,7 +121,7 @@ def load_engine(name: str, **options: Any) -> Vision:
     """
     if name not in ENGINES:
         raise UnknownPlugin("engine", name, tuple(ENGINES))
-    path, extra = ENGINES[name]
+    path, extra, _ = ENGINES[name]
     module, _, function = path.partition(":")
     try:
         build = getattr(import_module(module), function)

@@ -11,7 +11,24 @@ from typing import Any
 
 from cs_bot.answer import LANGUAGES, ShopWords, draft
 from cs_bot.answer.templates import phrases
-from cs_bot.records import Draft, Facts, Faq, FaqHit, Kind, Order, OrderStatus, Reading, Reason
+from cs_bot.records import (
+    Draft,
+    Facts,
+    Faq,
+    FaqHit,
+    Kind,
+    Likeness,
+    LookupOutcome,
+    Order,
+    OrderStatus,
+    Product,
+    ProductHit,
+    ProductLookup,
+    Reading,
+    Reason,
+    Variant,
+)
+from tests.readings import look
 
 SNAPSHOTS = Path(__file__).parents[1] / "data" / "answers"
 NOW = datetime(2026, 9, 10, 4, 0, tzinfo=UTC)
@@ -91,8 +108,83 @@ def cases(language: str) -> Iterator[tuple[str, Draft]]:
     for intent in ("greeting", "thanks", "complaint", "order_status", "unknown"):
         yield f"text {intent}", made(reading(language, intent, Kind.TEXT), Facts(), words)
     yield "text faq", made(reading(language, "faq", Kind.TEXT), Facts(faq=(hit(language),)), words)
+    for name, read, facts in goods_cases(language):
+        yield f"goods {name}", made(read, facts, words)
     signed = words.model_copy(update={"sign_off": "Example Shop Team"})
     yield "signed", made(reading(language), owned(order()), signed)
+
+
+def product(product_id: str = "P1", **values: Any) -> Product:
+    """A shirt in stock at 129 CNY."""
+    given: dict[str, Any] = {
+        "product_id": product_id,
+        "channel": "generic",
+        "account": "main",
+        "title": f"Linen shirt {product_id}",
+        "currency": "CNY",
+        "price": Decimal(129),
+        "stock": 3,
+        "url": f"https://shop.example/{product_id}",
+        "updated_at": NOW - timedelta(hours=1),
+        "synced_at": NOW - timedelta(hours=1),
+    }
+    return Product(**given | values)
+
+
+def variants(*stocks: int | None, price: int = 129) -> tuple[Variant, ...]:
+    """Variants in black, white, blue ..., each dearer than the one before by `price` - 129."""
+    colours = ("Black", "White", "Blue")
+    return tuple(
+        Variant(
+            sku=f"V{n}",
+            title=colours[n],
+            attributes={"Color": colours[n]},
+            price=Decimal(129 + n * (price - 129)),
+            stock=s,
+        )
+        for n, s in enumerate(stocks)
+    )
+
+
+def lookup(*found: Product, outcome: LookupOutcome = LookupOutcome.CLEAR, **values: Any) -> ProductLookup:
+    """A lookup that found these products."""
+    sku = values.pop("sku", None)
+    hits = tuple(ProductHit(product=p, sku=sku, likeness=Likeness.SAME_PICTURE, score=0.9, margin=0.5) for p in found)
+    return ProductLookup(**{"number": 1, "outcome": outcome, "hits": hits, **values})
+
+
+def goods_cases(language: str) -> Iterator[tuple[str, Reading, Facts]]:
+    """Name, reading and facts of replies about products."""
+
+    def about(
+        *lookups: ProductLookup, kind: Kind = Kind.PRODUCT, looks: int = 1, **values: Any
+    ) -> tuple[Reading, Facts]:
+        read = reading(language, "product", kind, looks=tuple(look(kind) for _ in range(looks)), **values)
+        return read, Facts(products=lookups, fingerprint="f1")
+
+    several = product(price=None, stock=None, variants=variants(2, 0, 5, price=139))
+    none, close = LookupOutcome.NONE, LookupOutcome.CLOSE
+    yield "clear", *about(lookup(product()))
+    yield "price", *about(lookup(product()), aspects=("price",))
+    yield "sold out", *about(lookup(product(stock=0)), aspects=("stock",))
+    yield "stock unknown", *about(lookup(product(stock=None)))
+    yield "variants", *about(lookup(several))
+    yield "variant said", *about(lookup(several, sku="V1"), aspects=("stock",))
+    yield "colours", *about(lookup(several), aspects=("colour",))
+    yield (
+        "material",
+        *about(lookup(product(attributes={"material": "Linen", "size": "M"})), aspects=("material", "size")),
+    )
+    yield "close", *about(lookup(product(), product("P2"), outcome=close))
+    yield "none", *about(lookup(outcome=none))
+    yield "none, near ones", *about(lookup(product("P3"), outcome=none))
+    left, right = lookup(product(), where="left"), lookup(product("P2", price=Decimal(99)), where="right")
+    yield "comparison", *about(left, right, kind=Kind.COMPARISON, aspects=("compare",))
+    yield (
+        "close beside clear",
+        *about(lookup(product(), product("P2"), outcome=close), lookup(product("P3"), number=2), looks=2),
+    )
+    yield "two pictures", *about(lookup(product()), lookup(outcome=none, number=2), looks=2)
 
 
 def made(read: Reading, facts: Facts, words: ShopWords) -> Draft:

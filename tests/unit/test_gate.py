@@ -25,12 +25,14 @@ from cs_bot.records import (
     Fit,
     Kind,
     Look,
+    LookupOutcome,
     Message,
     Mode,
     Owner,
     PictureState,
     PictureUse,
     Policy,
+    ProductLookup,
     ReadField,
     Reading,
     Reason,
@@ -38,7 +40,8 @@ from cs_bot.records import (
     Turn,
     ordered,
 )
-from tests.unit.answer_cases import NOW, hit, made, order, owned, reading, shop
+from tests.readings import look
+from tests.unit.answer_cases import NOW, hit, lookup, made, order, owned, product, reading, shop
 
 SHA = "a" * 64
 NUMBER = "2845112344556677889"
@@ -217,6 +220,15 @@ HOLDS: list[tuple[Reason, Callable[[], Case]]] = [
     (Reason.LANGUAGE_UNSUPPORTED, lambda: other_language("und", question="nasaan po ang aking")),
     (Reason.KIND_NOT_ANSWERED, lambda: Case().spoil("reading", kind=Kind.PRODUCT)),
     (Reason.KIND_NOT_ANSWERED, lambda: with_look(kinds={Kind.SCENE: 0.6, Kind.ORDER: 0.4})),
+    (Reason.KIND_NOT_ANSWERED, lambda: goods_case(looks=(a_look(), look(Kind.PRODUCT)))),
+    (Reason.KIND_NOT_ANSWERED, lambda: goods_case(looks=(look(Kind.OTHER),))),
+    (Reason.PRODUCT_UNKNOWN, lambda: goods_case(lookup(product("P2"), outcome=LookupOutcome.NONE))),
+    (Reason.PRODUCT_CLOSE, lambda: goods_case(lookup(product(), product("P2"), outcome=LookupOutcome.CLOSE))),
+    (Reason.PRODUCT_RECORD_TOO_OLD, lambda: goods_case(lookup(product(synced_at=NOW - timedelta(days=3))))),
+    (Reason.PRODUCT_RECORD_TOO_OLD, lambda: goods_case(lookup(product(), stale=True))),
+    (Reason.NO_ANSWER, lambda: with_draft(route=Route.CATALOG)),
+    (Reason.FOREIGN_ORDER, lambda: beside_goods(owned_by=None)),
+    (Reason.NO_SECOND_FIELD, lambda: beside_goods(second_field=None)),
     (Reason.NO_ANSWER, lambda: Case(no_draft=True)),
     (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="refund")),
     (Reason.NO_ANSWER, lambda: Case().spoil("reading", intent="cancel")),
@@ -242,6 +254,24 @@ HOLDS: list[tuple[Reason, Callable[[], Case]]] = [
     (Reason.MODE_ASSIST, lambda: text_case()),
     (Reason.EMPTY, lambda: with_message(text="  ", pictures=())),
 ]
+
+
+def goods_case(*lookups: ProductLookup, **values: Any) -> Case:
+    """A question about a product's picture, answered from the catalog."""
+    read = reading("zh", "product", Kind.PRODUCT, **{"question": "有货吗", "looks": (look(Kind.PRODUCT),), **values})
+    facts = Facts(products=lookups or (lookup(product()),), fingerprint="f1")
+    uses = tuple(picture(n, sha256=one.picture_sha256) for n, one in enumerate(read.looks))
+    turn = a_turn(messages=(message(text="有货吗", pictures=uses),))
+    return Case(turn=turn, reading=read, facts=facts)
+
+
+def beside_goods(**values: Any) -> Case:
+    """An order screen beside a product: both are told."""
+    shown = (a_look(), look(Kind.PRODUCT))
+    case = goods_case(looks=shown).spoil("reading", kind=Kind.ORDER, intent="order_status")
+    case.facts = owned(order(), customer_id=1, second_field="amount", products=(lookup(product(), number=2),))
+    case.draft = made(case.reading, case.facts, shop())
+    return case.spoil("facts", **values)
 
 
 def unowned(**values: Any) -> Case:
@@ -285,14 +315,25 @@ def test_every_reason_the_gate_can_give_has_a_test() -> None:
     source = Path(gate.__file__).read_text("utf-8")
     rules = source[: source.index("_SUBJECTS = {")]
     named = {Reason[name] for name in re.findall(r"Reason\.([A-Z_]+)", rules)}
-    assert named <= {reason for reason, _ in HOLDS} | {Reason.PROVEN}
+    assert named <= {reason for reason, _ in HOLDS} | {Reason.PROVEN, Reason.CALIBRATED}
 
 
 def test_what_the_gate_does_not_judge_itself_is_passed_on_and_holds() -> None:
     for reason in Reason:
-        if reason is not Reason.PROVEN:
+        if reason not in (Reason.PROVEN, Reason.CALIBRATED):
             decision = Case().spoil("reading", reasons=(reason,)).decide()
             assert (decision.action, reason in decision.reasons) == (Action.REVIEW, True)
+
+
+def test_beside_a_product_an_order_keeps_every_rule_of_the_proof() -> None:
+    case = beside_goods()
+    assert "order.status" in (case.draft or made(case.reading, case.facts, shop())).slots
+    assert case.decide().reasons == (Reason.MODE_ASSIST,)
+
+
+def test_a_close_call_alone_holds_nothing_but_is_told_where_something_else_does() -> None:
+    close = lookup(product(), product("P2"), outcome=LookupOutcome.CLOSE)
+    assert goods_case(close).decide().reasons == (Reason.PRODUCT_CLOSE, Reason.MODE_ASSIST)
 
 
 def test_a_reading_cannot_call_itself_proven() -> None:
@@ -325,7 +366,8 @@ def test_all_reasons_are_given_the_weightiest_first() -> None:
 )
 def test_what_is_just_within_the_rules_is_sent(build: Callable[[], Case]) -> None:
     decision = build().decide()
-    assert (decision.action, decision.reasons) == (Action.SEND, (Reason.PROVEN,))
+    sure = Reason.PROVEN if decision.route is Route.PROOF else Reason.CALIBRATED
+    assert (decision.action, decision.reasons) == (Action.SEND, (sure,))
 
 
 @pytest.mark.parametrize("intent", sorted(PROOF_INTENTS))
@@ -401,7 +443,7 @@ def test_the_smaller_of_the_two_shares_counts_and_a_held_turn_keeps_it() -> None
     assert (held.mode, held.reasons, held.share) == (Mode.ASSIST, (Reason.MODE_ASSIST,), 0.0)
     by_turn = [automatic(shares={"text/faq": 0.25}).spoil("turn", turn_id=turn).decide() for turn in range(400)]
     assert [d.action is Action.SEND for d in by_turn] == [in_share(turn, 0.25) for turn in range(400)]
-    assert {d.reasons for d in by_turn} == {(Reason.PROVEN,), (Reason.NOT_IN_SHARE,)}
+    assert {d.reasons for d in by_turn} == {(Reason.CALIBRATED,), (Reason.NOT_IN_SHARE,)}
 
 
 def test_each_kind_of_a_turn_needs_a_fit_that_it_reaches() -> None:
@@ -522,7 +564,7 @@ def test_a_send_implies_the_whole_proof(
         case.no_draft = True
     decision = case.decide()
     assert decision.reasons
-    assert (decision.action is Action.SEND) == (decision.reasons == (Reason.PROVEN,))
+    assert (decision.action is Action.SEND) == (decision.reasons in ((Reason.PROVEN,), (Reason.CALIBRATED,)))
     if decision.action is Action.SEND:
         assert_sendable(case)
 

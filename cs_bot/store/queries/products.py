@@ -1,7 +1,11 @@
 """Products as the shop's catalog has them."""
 
-from sqlalchemy import select
+from collections.abc import Sequence
 
+from sqlalchemy import select
+from sqlalchemy.engine import RowMapping
+
+from cs_bot.records import Product, Variant
 from cs_bot.schemas import ProductIn
 from cs_bot.store.database import Transaction
 from cs_bot.store.queries.sql import insert
@@ -43,3 +47,26 @@ def get(tx: Transaction, channel: str, account: str, product_id: str) -> Product
         )
     )
     return None if body is None else ProductIn.model_validate(body)
+
+
+def by_ids(tx: Transaction, channel: str, account: str, product_ids: Sequence[str]) -> list[Product]:
+    """The products of these ids; ids that there are not are left out."""
+    if not product_ids:
+        return []
+    rows = tx.rows(
+        select(products).where(
+            products.c.channel == channel, products.c.account == account, products.c.product_id.in_(product_ids)
+        )
+    )
+    return [_product(row) for row in rows]
+
+
+def _product(row: RowMapping) -> Product:
+    shape = ProductIn.model_validate(row["body"])
+    return Product(
+        channel=row["channel"],
+        account=row["account"],
+        synced_at=row["synced_at"],
+        variants=tuple(Variant(**variant.model_dump()) for variant in shape.variants),
+        **shape.model_dump(exclude={"description", "pictures", "variants"}),
+    )

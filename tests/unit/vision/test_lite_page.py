@@ -148,6 +148,8 @@ def test_an_unknown_engine_is_refused_with_the_known_names() -> None:
 
 
 def test_an_engine_without_its_packages_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(base.ENGINES, "far", ("package_that_nobody_has.engine:build", "far"))
+    monkeypatch.setitem(
+        base.ENGINES, "far", base.EngineEntry("package_that_nobody_has.engine:build", "far", writes=False)
+    )
     with pytest.raises(MissingExtra, match=r"cs-bot\[far\]"):
         base.load_engine("far")

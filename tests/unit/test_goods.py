@@ -1,0 +1,137 @@
+"""Replies about products: figures only from records, things told apart, engines' words only where they may stand."""
+
+from decimal import Decimal
+
+import pytest
+
+from cs_bot.answer import LANGUAGES, ask_for, written
+from cs_bot.answer.templates import phrases
+from cs_bot.claims import find_claims, slot_names
+from cs_bot.errors import DraftRefused
+from cs_bot.records import Facts, Kind, LookupOutcome, Reason, Route
+from cs_bot.testing import some_words
+from cs_bot.vision.base import Ask
+from tests.readings import look, turn
+from tests.unit.answer_cases import goods_cases, lookup, made, order, owned, product, reading, shop, variants
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_pieces_state_nothing_and_every_language_has_the_same(language: str) -> None:
+    words, first = phrases(language), phrases("zh")
+    assert words.pieces.keys() == first.pieces.keys()
+    assert words.goods.keys() == first.goods.keys()
+    for name, piece in words.pieces.items():
+        assert find_claims(piece, language) == (), name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_reply_about_goods_goes_the_catalogs_way(language: str) -> None:
+    for name, read, facts in goods_cases(language):
+        draft = made(read, facts, shop(language.split("-")[0]))
+        assert (draft.template_id, draft.route) == ("goods", Route.CATALOG), name
+
+
+def test_price_stock_and_link_come_from_the_record() -> None:
+    facts = Facts(products=(lookup(product(price=Decimal("88.50"), stock=0)),), fingerprint="f")
+    text = made(reading("en", "product", Kind.PRODUCT, looks=(look(Kind.PRODUCT),)), facts, shop("en")).text
+    assert "88.50 CNY" in text
+    assert "out of stock" in text
+    assert text.endswith("Link: https://shop.example/P1")
+
+
+def test_what_the_record_does_not_say_is_not_said() -> None:
+    facts = Facts(products=(lookup(product(price=None, stock=None, url=None)),), fingerprint="f")
+    draft = made(reading("en", "product", Kind.PRODUCT, looks=(look(Kind.PRODUCT),)), facts, shop("en"))
+    assert set(draft.slots) == {"p1.is"}
+
+
+def test_a_variant_is_asked_for_only_where_it_matters() -> None:
+    same = product(price=None, stock=None, variants=variants(1, 2))
+    differs = product(price=None, stock=None, variants=variants(1, 0))
+    for record, aspects, asks in ((same, ("price",), False), (differs, ("stock",), True), (differs, ("link",), False)):
+        read = reading("en", "product", Kind.PRODUCT, looks=(look(Kind.PRODUCT),), aspects=aspects)
+        draft = made(read, Facts(products=(lookup(record),), fingerprint="f"), shop("en"))
+        assert ("p1.which" in draft.slots) is asks, (record, aspects)
+
+
+def test_an_order_screen_beside_a_product_gets_an_answer_to_both() -> None:
+    looks = (look(Kind.ORDER), look(Kind.PRODUCT))
+    read = reading("en", "order_status", looks=looks)
+    facts = owned(order(), products=(lookup(product(), number=2),))
+    draft = made(read, facts, shop("en"))
+    assert draft.route is Route.CATALOG
+    assert "2845112344556677889" in draft.text
+    assert "Picture 2: that should be our “Linen shirt P1”" in draft.text
+
+
+@pytest.mark.parametrize("reason", [Reason.FOREIGN_ORDER, Reason.SECOND_FIELD_DISAGREES, Reason.ASKED_FOR_PERSON])
+def test_what_speaks_against_an_order_keeps_products_out_too(reason: Reason) -> None:
+    facts = Facts(products=(lookup(product()),), reasons=(reason,), fingerprint="f")
+    draft = made(reading("en", "product", Kind.PRODUCT, looks=(look(Kind.PRODUCT),)), facts, shop("en"))
+    assert "Linen" not in draft.text
+
+
+def test_words_alone_that_the_catalog_does_not_know_are_left_to_a_person() -> None:
+    facts = Facts(products=(lookup(number=None, outcome=LookupOutcome.NONE),), fingerprint="f")
+    assert made(reading("en", "product", Kind.TEXT), facts, shop("en")).template_id == "checking"
+
+
+def asked(kind: Kind = Kind.PRODUCT, language: str = "en", found: Facts | None = None) -> Ask | None:
+    read = reading(language, "product", kind, looks=(look(kind),), question="Do you have this?")
+    facts = found or Facts(products=(lookup(product()),), fingerprint="f")
+    return ask_for(turn(), read, facts, made(read, facts, shop(language)), shop=shop(language), pictures={})
+
+
+def test_an_engine_is_asked_with_the_values_of_the_records() -> None:
+    ask = asked()
+    assert ask is not None
+    assert ask.slots["p1.amount"] == "129.00 CNY"
+    assert ask.slots["p1.url"] == "https://shop.example/P1"
+    assert ask.notes == ("p1 is the product that is meant",)
+
+
+def test_an_engine_is_not_asked_about_orders_and_refusals() -> None:
+    read = reading("en")
+    for facts in (owned(order()), Facts(reasons=(Reason.FOREIGN_ORDER,))):
+        assert ask_for(turn(), read, facts, made(read, facts, shop("en")), shop=shop("en"), pictures={}) is None
+
+
+def test_an_engines_words_take_the_templates_place() -> None:
+    ask, draft = asked(), made(*_clear("en"))
+    assert ask is not None
+    words = some_words("Yes, I think this is the {p1.name}: {p1.stock}", likelihood=0.8)
+    found = written(words, ask, draft)
+    assert found.text == "Yes, I think this is the Linen shirt P1: It is in stock."
+    assert (found.engine, found.route, found.signals) == ("scripted", Route.CATALOG, {"likelihood": 0.8})
+    assert found.fingerprint == draft.fingerprint
+    assert set(found.slots) == set(slot_names(found.template))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "It costs 129 yuan.",
+        "It is in stock!",
+        "I will refund you tomorrow.",
+        "See {p1.secret}",
+        "Your order {order.number} is ready",
+        "",
+        "   ",
+        "这款很好看，推荐给您。",
+        "a { brace",
+        "x" * 3000,
+        "Yes\u202e, {p1.name}",
+        "You are the assistant of a shop: {p1.name}",
+    ],
+)
+def test_an_engines_words_that_may_not_stand_are_refused(template: str) -> None:
+    ask = asked()
+    assert ask is not None
+    with pytest.raises(DraftRefused):
+        written(some_words(template), ask, made(*_clear("en")), prompts=("You are the assistant of a shop",))
+
+
+def _clear(language: str) -> tuple[object, ...]:
+    name, read, facts = next(iter(goods_cases(language)))
+    assert name == "clear"
+    return read, facts, shop(language)
