@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from cs_bot.demo import draw
+from cs_bot.demo.goods import DemoProduct, make_products
+from cs_bot.demo.goods_art import draw_goods
 from cs_bot.demo.orders import DemoOrder, make_orders
 from cs_bot.errors import ConfigError, NotFound
 from cs_bot.knowledge import imports
@@ -33,6 +35,14 @@ class DemoShop(Record):
     folder: Path
     seed: int
     orders: tuple[DemoOrder, ...]
+    products: tuple[DemoProduct, ...] = ()
+
+    def product(self, key: str) -> DemoProduct:
+        """The product of that key; raises NotFound."""
+        found = next((product for product in self.products if product.key == key), None)
+        if found is None:
+            raise NotFound(f"the demo shop has no product {key!r}")
+        return found
 
     @cached_property
     def _by_key(self) -> dict[str, DemoOrder]:
@@ -57,14 +67,19 @@ def load_shop(folder: Path = DATA) -> DemoShop:
     except OSError:
         raise ConfigError(f"no demo shop in {folder}: python -m cs_bot.demo.shop --into FOLDER makes one") from None
     orders = tuple(DemoOrder.model_validate(order) for order in manifest["orders"])
-    return DemoShop(folder=folder, seed=manifest["seed"], orders=orders)
+    products = tuple(DemoProduct.model_validate(product) for product in manifest["products"])
+    return DemoShop(folder=folder, seed=manifest["seed"], orders=orders, products=products)
 
 
 def make_shop(seed: int, folder: Path) -> DemoShop:
     """Write the data of the shop of that seed into `folder` (pictures apart) and return it."""
     folder.mkdir(parents=True, exist_ok=True)
-    shop = DemoShop(folder=folder, seed=seed, orders=make_orders(seed))
-    manifest = {"seed": seed, "orders": [order.model_dump(mode="json", exclude_none=True) for order in shop.orders]}
+    shop = DemoShop(folder=folder, seed=seed, orders=make_orders(seed), products=make_products(seed))
+    manifest = {
+        "seed": seed,
+        "orders": [order.model_dump(mode="json", exclude_none=True) for order in shop.orders],
+        "products": [product.model_dump(mode="json") for product in shop.products],
+    }
     _write(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
     _write(folder / ORDERS, _json_lines([_row(order) for order in shop.orders if order.recorded]))
     if folder.resolve() != DATA.resolve():
@@ -128,11 +143,14 @@ def main(
     Exit codes: 0 written, 2 chromium or playwright is missing.
     """
     shop = make_shop(seed, into)
-    typer.echo(f"{len(shop.orders)} orders of seed {seed} in {into}")
+    typer.echo(f"{len(shop.orders)} orders and {len(shop.products)} products of seed {seed} in {into}")
     if not with_pictures:
         return
     try:
-        for path in draw.draw(shop.orders, into / PICTURES, seed=seed, only=only):
+        for path in (
+            *draw_goods(shop.products, into / PICTURES),
+            *draw.draw(shop.orders, into / PICTURES, seed=seed, only=only),
+        ):
             typer.echo(f"{path.name}  {path.stat().st_size / 1000:.0f} kB")
     except ConfigError as problem:
         typer.echo(str(problem), err=True)

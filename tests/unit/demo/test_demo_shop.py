@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from cs_bot.demo import draw
+from cs_bot.demo.goods_art import SHOWN, draw_goods
 from cs_bot.demo.shop import (
     ACCOUNT,
     CHANNEL,
@@ -88,6 +89,7 @@ def test_customers_have_ids_and_contacts_that_nobody_shares(shop: DemoShop) -> N
 def test_the_committed_data_is_what_its_seed_gives(shop: DemoShop, tmp_path: Path) -> None:
     again = make_shop(shop.seed, tmp_path)
     assert again.orders == shop.orders
+    assert again.products == shop.products
     for name in (ORDERS, MANIFEST, FAQ):
         assert (tmp_path / name).read_bytes() == (DATA / name).read_bytes()
 
@@ -98,6 +100,26 @@ def test_another_seed_gives_other_numbers_for_the_same_stories(shop: DemoShop, t
     assert [order.key for order in second.orders] == [order.key for order in shop.orders]
     assert not {order.order_id for order in second.orders} & {order.order_id for order in shop.orders}
     assert not {order.customer.id for order in second.orders} & {order.customer.id for order in shop.orders}
+
+
+def test_the_catalog_has_many_products_some_told_apart_by_colour_alone_and_some_that_the_shop_lacks(
+    shop: DemoShop,
+) -> None:
+    listed = [product for product in shop.products if product.listed]
+    assert len(listed) >= 30
+    assert len({product.product_id for product in shop.products}) == len(shop.products)
+    assert len({product.art_seed for product in listed}) == len(listed) - 4
+    assert len(shop.products) - len(listed) >= 4
+    for product in shop.products:
+        assert product.record("https://shop.example/").pictures == (f"https://shop.example/{product.picture}",)
+
+
+def test_goods_can_be_drawn_without_a_browser_for_any_seed(tmp_path: Path) -> None:
+    second = make_shop(11, tmp_path)
+    drawn = list(draw_goods(second.products, tmp_path / "pictures"))
+    assert {path.name for path in drawn} == {product.picture for product in second.products} | set(SHOWN)
+    for path in drawn:
+        assert min(accept_picture(path.read_bytes()).width, 480) == 480
 
 
 def test_promised_shipping_times_count_from_the_moment_of_loading(shop: DemoShop) -> None:
@@ -125,7 +147,8 @@ def test_an_unknown_key_or_folder_says_so(shop: DemoShop, tmp_path: Path) -> Non
 
 
 def test_every_picture_is_there_and_all_of_them_stay_under_five_megabytes(shop: DemoShop) -> None:
-    assert set(shop.pictures) == {page.name for page in draw.PAGES}
+    drawn = {page.name for page in draw.PAGES} | {product.picture for product in shop.products} | set(SHOWN)
+    assert set(shop.pictures) == drawn
     assert sum(path.stat().st_size for path in shop.pictures.values()) <= 5_000_000
     assert len({hashlib.sha256(path.read_bytes()).hexdigest() for path in shop.pictures.values()}) == len(shop.pictures)
 
@@ -137,7 +160,7 @@ def test_only_the_broken_picture_can_not_be_read(shop: DemoShop) -> None:
                 accept_picture(path.read_bytes())
         else:
             picture = accept_picture(path.read_bytes())
-            assert picture.width >= 500
+            assert picture.width >= 480
 
 
 def test_every_page_can_be_written_as_html_with_its_order_on_it(shop: DemoShop) -> None:
