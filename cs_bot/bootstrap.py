@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from redis import Redis
 
 from cs_bot.answer import ShopWords
+from cs_bot.cache import DraftCache, LookCache
 from cs_bot.channels.base import Channel, load_channels
 from cs_bot.errors import ConfigError
 from cs_bot.jobs import ringer
@@ -19,7 +20,7 @@ from cs_bot.store import migrate
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
 from cs_bot.store.queries import policies
-from cs_bot.vision.base import ENGINES, Vision, load_engine
+from cs_bot.vision.base import ENGINES, Vision, Words, load_engine
 
 RING_S = 0.05
 POLICY_FRESH_S = 5.0
@@ -35,6 +36,8 @@ class Services:
     channels: dict[tuple[str, str], Channel]
     ring: Callable[[str], None]
     media: MediaStore
+    looks: LookCache | None = None
+    words: DraftCache[Words] | None = None
     _vision: Vision | None = None
     _policy: tuple[float, Policy] | None = field(default=None)
 
@@ -80,6 +83,8 @@ class Services:
             policy=self.policy(),
             shop=ShopWords.of(self.settings.shop),
             writes=self.writes,
+            looks=self.looks,
+            words=self.words,
         )
 
     def close(self) -> None:
@@ -88,8 +93,9 @@ class Services:
             self._vision.close()
         for channel in self.channels.values():
             channel.close()
-        if self.redis is not None:
-            self.redis.close()
+        for one in (self.redis, self.looks, self.words):
+            if one is not None:
+                one.close()
         self.database.close()
 
 
@@ -108,12 +114,7 @@ def build(settings: Settings, *, vision: Vision | None = None, **replaced: Any) 
     Raises ConfigError when a setting can't be meant: an address, an account, the policy.
     """
     first_policy(settings)
-    try:
-        redis: Redis | None = Redis.from_url(
-            settings.redis, socket_timeout=RING_S, socket_connect_timeout=RING_S, retry=None
-        )
-    except ValueError:
-        raise ConfigError("CSBOT_REDIS_URL is no Redis address (redis://…, rediss://… or unix://…)") from None
+    redis: Redis | None = redis_client(settings, answer_s=RING_S)
     parts: dict[str, Any] = {
         "settings": settings,
         "database": Database(settings.database),
@@ -123,7 +124,29 @@ def build(settings: Settings, *, vision: Vision | None = None, **replaced: Any) 
         "media": MediaStore(settings.media),
         "_vision": vision,
     }
-    return Services(**{**parts, **replaced})
+    chosen = {**parts, **replaced}
+    return Services(**{**_caches(settings, with_redis=chosen["redis"] is not None), **chosen})
+
+
+def redis_client(settings: Settings, *, answer_s: float) -> Redis:
+    """A client that waits so long for a connection and for an answer, and tries nothing twice; raises ConfigError."""
+    try:
+        return Redis.from_url(settings.redis, socket_timeout=answer_s, socket_connect_timeout=answer_s, retry=None)
+    except ValueError:
+        raise ConfigError("CSBOT_REDIS_URL is no Redis address (redis://…, rediss://… or unix://…)") from None
+
+
+def _caches(settings: Settings, *, with_redis: bool) -> dict[str, Any]:
+    """The caches on a client of their own; none without Redis or when they are switched off."""
+    rules = settings.cache
+    if not (with_redis and rules.enabled):
+        return {}
+    redis = redis_client(settings, answer_s=rules.answer_s)
+    wait_s = min(rules.wait_s, settings.turns.lease_s / 2)  # a turn that waits must not lose its lease
+    return {
+        "looks": LookCache(redis, ttl_s=rules.look_ttl_s, wait_s=wait_s, recheck_share=rules.recheck_share),
+        "words": DraftCache(redis, record=Words, ttl_s=rules.draft_ttl_s, wait_s=wait_s),
+    }
 
 
 def require_newest_tables(services: Services) -> None:

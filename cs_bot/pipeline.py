@@ -18,13 +18,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cs_bot import answer, deliver, fetch, gate, ground, observe, review, see, turns
+from cs_bot.cache import DraftCache, LookCache
 from cs_bot.errors import DraftRefused, EngineError, LeaseLost, StoreUnavailable
 from cs_bot.records import Decision, Draft, Facts, Look, Policy, Reading, SendState, Turn
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
 from cs_bot.store.queries import conversations, messages, outbound, pictures
-from cs_bot.vision.base import Ask, Vision
+from cs_bot.vision.base import Ask, Vision, Words
 
 Ring = Callable[[str], None]
 log = logging.getLogger("cs_bot.pipeline")
@@ -32,7 +33,10 @@ log = logging.getLogger("cs_bot.pipeline")
 
 @dataclass(frozen=True)
 class Parts:
-    """What the stages work with. `vision` opens the engine on first use; `progress` is told when it gets somewhere."""
+    """What the stages work with. `vision` opens the engine on first use; `progress` is told when it gets somewhere.
+
+    `looks` and `words` are the caches; without them everything is computed.
+    """
 
     database: Database
     vision: Callable[[], Vision]
@@ -42,6 +46,8 @@ class Parts:
     shop: answer.ShopWords
     catalog: ground.Finder | None = None
     writes: bool = False  # whether the engine puts answers into words
+    looks: LookCache | None = None
+    words: DraftCache[Words] | None = None
     progress: Callable[[], None] | None = None
 
 
@@ -120,6 +126,7 @@ def _see(alive: Sequence[Worked], parts: Parts) -> None:
         media=parts.media,
         policy=parts.policy,
         settings=parts.settings,
+        cache=parts.looks,
         progress=parts.progress,
     )
     for one, seen in zip(alive, found, strict=True):

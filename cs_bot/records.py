@@ -220,13 +220,17 @@ class PictureState(StrEnum):
 
 
 class PictureUse(Record):
-    """One picture of one message. `sha256` is that of the original bytes and names the stored file."""
+    """One picture of one message. `sha256` is that of the original bytes and names the stored file.
+
+    `pixels_sha256` is that of its decoded pixels: two files with the same ones show the same.
+    """
 
     picture_use_id: int
     message_id: int
     position: int
     state: PictureState
     sha256: str | None = None
+    pixels_sha256: str | None = None
     failure: Reason | None = None
     tags: tuple[str, ...] = ()  # evidence from metadata: edited-with, ai-generated ...
 

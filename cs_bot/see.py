@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cs_bot.errors import EngineError, NotFound
+from cs_bot.cache import LookCache, PictureAsked
+from cs_bot.errors import BotError, EngineError, NotFound
 from cs_bot.knowledge.intents import Question, read_question
 from cs_bot.records import Kind, Look, PictureState, PictureUse, Policy, Reading, Reason, Turn, ordered
 from cs_bot.settings import Settings
@@ -26,6 +27,7 @@ def see(
     media: MediaStore,
     policy: Policy,
     settings: Settings,
+    cache: LookCache | None = None,
     progress: Callable[[], None] | None = None,
 ) -> list[Seen | EngineError]:
     """Look at the pictures of all turns at once; one result a turn, in order.
@@ -34,8 +36,9 @@ def see(
     `vision` opens the engine and is called only when there is a picture.
     """
     wanted = [_to_look_at(turn, policy) for turn in turns]
-    looks = _look(wanted, vision=vision, media=media, progress=progress)
-    return [_seen(turn, uses, looks, settings) for turn, uses in zip(turns, wanted, strict=True)]
+    asked = [tuple(_asked(turn, use) for use in uses) for turn, uses in zip(turns, wanted, strict=True)]
+    looks = _look(asked, vision=vision, media=media, cache=cache, progress=progress)
+    return [_seen(turn, these, looks, settings) for turn, these in zip(turns, asked, strict=True)]
 
 
 def _to_look_at(turn: Turn, policy: Policy) -> tuple[PictureUse, ...]:
@@ -43,17 +46,45 @@ def _to_look_at(turn: Turn, policy: Policy) -> tuple[PictureUse, ...]:
     return tuple(ready[: policy.max_pictures])
 
 
+def _asked(turn: Turn, use: PictureUse) -> PictureAsked:
+    """The picture, and whose it is: in a group, its message's sender."""
+    sender = next((m.customer_id for m in turn.messages if m.message_id == use.message_id), None)
+    customer = next((c for c in turn.customers if c.customer_id == sender), None)
+    return PictureAsked(str(use.sha256), use.pixels_sha256, customer)
+
+
 def _look(
-    wanted: Sequence[tuple[PictureUse, ...]],
+    asked: Sequence[tuple[PictureAsked, ...]],
     *,
     vision: Callable[[], Vision],
     media: MediaStore,
+    cache: LookCache | None,
     progress: Callable[[], None] | None,
-) -> dict[str, Look | EngineError | NotFound]:
-    """One look per distinct picture, by SHA-256."""
-    found: dict[str, Look | EngineError | NotFound] = {}
+) -> dict[PictureAsked, Look | BotError]:
+    """One look per distinct picture and customer; each picture is looked at once at most."""
+    distinct = list(dict.fromkeys(one for these in asked for one in these))
+    if not distinct:
+        return {}
+
+    def compute(names: Sequence[str], told: Callable[[], None] | None) -> list[Look | BotError]:
+        return _computed(names, vision=vision, media=media, progress=told)
+
+    if cache is not None:
+        return dict(
+            zip(distinct, cache.looks(distinct, engine=vision(), compute=compute, progress=progress), strict=True)
+        )
+    names = list(dict.fromkeys(one.sha256 for one in distinct))
+    found = dict(zip(names, compute(names, progress), strict=True))
+    return {one: found[one.sha256] for one in distinct}
+
+
+def _computed(
+    names: Sequence[str], *, vision: Callable[[], Vision], media: MediaStore, progress: Callable[[], None] | None
+) -> list[Look | BotError]:
+    """What the engine makes of these pictures, by SHA-256, in order."""
+    found: dict[str, Look | BotError] = {}
     inputs: list[PictureInput] = []
-    for sha256 in dict.fromkeys(use.sha256 for uses in wanted for use in uses if use.sha256):
+    for sha256 in names:
         try:
             inputs.append(PictureInput(sha256, media.read(sha256)))
         except NotFound as problem:  # its retention has passed, or the picture store lost it
@@ -61,21 +92,21 @@ def _look(
     if inputs:
         results = vision().look(inputs, progress=progress)
         found.update({given.sha256: result for given, result in zip(inputs, results, strict=True)})
-    return found
+    return [found[sha256] for sha256 in names]
 
 
 def _seen(
-    turn: Turn, uses: Sequence[PictureUse], results: dict[str, Look | EngineError | NotFound], settings: Settings
+    turn: Turn, asked: Sequence[PictureAsked], results: dict[PictureAsked, Look | BotError], settings: Settings
 ) -> Seen | EngineError:
     looks: list[Look] = []
     reasons: list[Reason] = []
-    for use in uses:
-        result = results[str(use.sha256)]
+    for one in asked:
+        result = results[one]
         if isinstance(result, Look):
             looks.append(result)
         elif isinstance(result, NotFound):
             reasons.append(Reason.PICTURE_UNREACHABLE)
-        elif turn.attempts < settings.turns.max_attempts:
+        elif isinstance(result, EngineError) and turn.attempts < settings.turns.max_attempts:
             return result
         else:
             reasons.append(Reason.ENGINE_FAILED)

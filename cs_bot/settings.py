@@ -128,6 +128,18 @@ class EngineSettings(Section):
     timeout_s: float = Field(default=30.0, description="wall clock for one picture")
 
 
+class CacheSettings(Section):
+    """Looks and drafts kept in Redis."""
+
+    enabled: bool = Field(default=True, description="keep looks and drafts in Redis")
+    look_ttl_s: float = Field(default=86_400.0, gt=0, description="how long a look is kept")
+    draft_ttl_s: float = Field(default=86_400.0, gt=0, description="how long a draft's words are kept")
+    wait_s: float = Field(default=15.0, gt=0, description="longest wait for another worker that computes the same")
+    answer_s: float = Field(default=0.05, gt=0, description="longest wait for one answer of Redis, then compute")
+    recheck_share: float = Field(default=0.01, ge=0, le=1, description="share of the hits that is computed again later")
+    recheck_after_s: float = Field(default=60.0, ge=0, description="how much later, at the earliest")
+
+
 class _Environment(EnvSettingsSource):
     """Variables; a group or list in one variable is JSON, and CSBOT_ENGINE may be the bare name."""
 
@@ -159,6 +171,7 @@ class Settings(BaseSettings):
     review: ReviewSettings = ReviewSettings()
     shop: ShopSettings = ShopSettings()
     engine: EngineSettings = EngineSettings()
+    cache: CacheSettings = CacheSettings()
 
     @field_validator("engine", mode="before")
     @classmethod

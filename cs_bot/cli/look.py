@@ -94,7 +94,7 @@ def ask(
         media = MediaStore("memory://cs-bot-ask")
         turn = _asked(question, image or [], media, _customer(here, channel, account, customer))
         parts = here.parts()
-        done = pipeline.work([turn], replace_parts(parts, media=media))[0]
+        done = pipeline.work([turn], replace_parts(parts, media=media, looks=None, words=None))[0]
     _show(done, as_json)
 
 
@@ -158,7 +158,7 @@ def replay(
         turn = turns.stored(here.database, turn_id, policy=here.policy())
         with here.database.read() as tx:
             before = turn_queries.latest_decision(tx, turn_id)
-        done = pipeline.work([turn], here.parts())[0]
+        done = pipeline.work([turn], replace_parts(here.parts(), looks=None, words=None))[0]
     then = None if before is None else before["body"]
     if not as_json and then is not None:
         typer.echo(f"then: {then['action']} {then['kind']}/{then['route']}: {', '.join(then['reasons'])}")

@@ -123,7 +123,7 @@ def of_messages(tx: Transaction, message_ids: Sequence[int]) -> dict[int, tuple[
     if not message_ids:
         return {}
     rows = tx.rows(
-        select(picture_uses, pictures.c.sha256, pictures.c.tags)
+        select(picture_uses, pictures.c.sha256, pictures.c.pixels_sha256, pictures.c.tags)
         .outerjoin(pictures, pictures.c.id == picture_uses.c.picture_id)
         .where(picture_uses.c.message_id.in_(message_ids))
         .order_by(picture_uses.c.message_id, picture_uses.c.position)
@@ -137,6 +137,7 @@ def of_messages(tx: Transaction, message_ids: Sequence[int]) -> dict[int, tuple[
                 position=row["position"],
                 state=PictureState(row["state"]),
                 sha256=row["sha256"],
+                pixels_sha256=row["pixels_sha256"],
                 failure=Reason(row["failure"]) if row["failure"] else None,
                 tags=tuple(row["tags"] or ()),
             )
