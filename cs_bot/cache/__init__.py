@@ -4,9 +4,11 @@ from cs_bot.cache.drafts import DraftAsked, DraftCache
 from cs_bot.cache.keys import purge
 from cs_bot.cache.looks import LookCache, PictureAsked, Sample, differences
 from cs_bot.cache.private import is_personal
-from cs_bot.cache.tally import counts
+from cs_bot.cache.tally import CACHES, RESULTS, counts
 
 __all__ = [
+    "CACHES",
+    "RESULTS",
     "DraftAsked",
     "DraftCache",
     "LookCache",

@@ -32,6 +32,17 @@ SAVED = Metric(
     ("cache",),
     registry=REGISTRY,
 )
+RESULTS = ("hit", "waited", "miss", "bypass")
+CACHES = ("look", "draft")
+for _cache in CACHES:  # every label from the start, so that a rule on one that never happened has a value
+    for _result in RESULTS:
+        REQUESTS.labels(_cache, _result)
+    for _why in ("redis", "unowned", "waited_in_vain"):
+        BYPASSES.labels(_cache, _why)
+    for _why in ("failed", "other_engine", "unfit"):
+        UNSTORED.labels(_cache, _why)
+    DROPPED.labels(_cache)
+    SAVED.labels(_cache)
 
 
 class Tally:

@@ -1,11 +1,14 @@
 """What /metrics shows: this process's own registry and the business figures, counted by SQL at the scrape."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from redis import Redis
+from redis.exceptions import RedisError
 
-from cs_bot import observe
+from cs_bot import cache, observe
 from cs_bot.errors import StoreUnavailable
 from cs_bot.records import End, SendState, Verdict
 from cs_bot.store.database import Database, Transaction
@@ -33,10 +36,35 @@ class BusinessFigures:
         yield from found
 
 
-def exposition(database: Database) -> bytes:
+class CacheFigures:
+    """What the caches did in all processes, as they count it in Redis; nothing while Redis does not answer."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def collect(self) -> Iterator[Metric]:
+        """Both families."""
+        with suppress(RedisError):
+            found = cache.counts(self._redis)
+            asked = GaugeMetricFamily(
+                "csbot_cache_lookups",
+                "What all processes asked a cache for since Redis was emptied",
+                labels=("cache", "result"),
+            )
+            saved = GaugeMetricFamily("csbot_cache_lookups_saved_seconds", "Seconds saved by that", labels=("cache",))
+            for name in cache.CACHES:
+                for result in cache.RESULTS:
+                    asked.add_metric((name, result), found.get(f"{name}.{result}", 0))
+                saved.add_metric((name,), found.get(f"{name}.saved_s", 0))
+            yield from (asked, saved)
+
+
+def exposition(database: Database, redis: Redis | None = None) -> bytes:
     """Prometheus' text format."""
     business = CollectorRegistry()
     business.register(BusinessFigures(database))
+    if redis is not None:
+        business.register(CacheFigures(redis))
     return generate_latest(observe.REGISTRY) + generate_latest(business)
 
 

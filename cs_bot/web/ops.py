@@ -43,7 +43,8 @@ def _deep(services: Any) -> Response:
 @router.get("/metrics")
 def show_metrics(request: Request) -> Response:
     """This process's figures and the shop's, in Prometheus' text format."""
-    text = metrics.exposition(request.app.state.services.database)
+    services = request.app.state.services
+    text = metrics.exposition(services.database, services.redis)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import fakeredis
 from prometheus_client.parser import text_string_to_metric_families
 
 from cs_bot import observe
@@ -15,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 def test_every_metric_is_in_the_docs_and_nothing_else(sqlite_database: Database) -> None:
     observe.HTTP_ERRORS.labels("not_found", "404")
     listed = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    shown = exposition(sqlite_database).decode()
+    shown = exposition(sqlite_database, fakeredis.FakeRedis()).decode()
     found = {
         family.name + ("_total" if family.type == "counter" else "")
         for family in text_string_to_metric_families(shown)
@@ -26,5 +27,5 @@ def test_every_metric_is_in_the_docs_and_nothing_else(sqlite_database: Database)
 
 
 def test_every_metric_says_what_it_is(sqlite_database: Database) -> None:
-    for family in text_string_to_metric_families(exposition(sqlite_database).decode()):
+    for family in text_string_to_metric_families(exposition(sqlite_database, fakeredis.FakeRedis()).decode()):
         assert family.documentation, family.name
