@@ -21,6 +21,7 @@ BotError
 │   ├── PictureUnreachable  could not be fetched; may work later
 │   ├── PictureRefused      its address or size breaks a rule; never retried
 │   └── PictureUnreadable   its bytes are no picture that we accept
+├── FeaturesUnreadable      stored features of a product picture are damaged or of another version
 ├── EngineError             the engine failed on a turn
 │   └── EngineTimeout       the engine made no progress in time
 ├── ImportRefused           an import file has bad rows (carries every row with its line number)
@@ -153,6 +154,10 @@ class PictureRefused(PictureError):
 
 class PictureUnreadable(PictureError):
     """The bytes are no picture that we accept."""
+
+
+class FeaturesUnreadable(BotError):
+    """The stored features of a picture can't be used: index the picture again."""
 
 
 class EngineError(BotError):

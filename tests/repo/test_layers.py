@@ -32,7 +32,7 @@ FENCES = {
     "alembic": ("cs_bot.store", "migrations"),
     "rapidocr": ("cs_bot.vision.lite",),
     "onnxruntime": ("cs_bot.vision.lite",),
-    "cv2": ("cs_bot.vision.lite",),
+    "cv2": ("cs_bot.vision.lite", "cs_bot.knowledge.likeness"),
     "torch": ("cs_bot.vision.qwen",),
     "transformers": ("cs_bot.vision.qwen",),
     "httpx": ("cs_bot.channels", "cs_bot.shops", "cs_bot.images", "cs_bot.vision.openai_server", "cs_bot.demo"),

@@ -1,0 +1,161 @@
+"""Whether two aligned pictures show the same thing, block by block: pattern, colour, and where they disagree."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cs_bot.knowledge.likeness.align import Matrix
+from cs_bot.knowledge.likeness.pixels import CELL, Pixels, Plane, Raster, opencv
+
+# A block is 2 x 2 cells, 20 pixels square; blocks overlap by half.
+SHIFTS = tuple((dx, dy) for dy in (-2, 0, 2) for dx in (-2, 0, 2))  # a block may lie this far off, pixels
+NOISE = 5.0  # grey levels of texture that compression may add or take
+GAIN = (0.55, 1.8)  # how much brighter or darker the whole picture may be taken to be
+LIFT = 45.0  # ... and how many levels lighter
+PATTERN_BAD = 0.45  # correlation below which a block shows another pattern
+COLOUR_BAD = 11.0  # difference of a block's colour (CIE a, b) that lighting does not make
+LIGHT_BAD = 16.0  # ... and of its lightness (CIE L, 0..100)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How an aligned query agrees with a product picture.
+
+    `seen` is the share of the product picture that the query shows, weighted by what is drawn there; `pattern` the
+    mean correlation of the blocks with texture; `colour` the 90th percentile of the blocks' colour difference (CIE
+    a, b); `pattern_patch` and `colour_patch` the largest connected patch of disagreeing blocks, in blocks without
+    overlap; `bad` the share of disagreeing blocks; `tone` the gain that made the query as bright as the product.
+    """
+
+    seen: float
+    pattern: float
+    colour: float
+    pattern_patch: float
+    colour_patch: float
+    bad: float
+    tone: float
+
+
+class _Sums(NamedTuple):
+    """Mean and deviation of each block."""
+
+    mean: Plane
+    deviation: Plane
+
+
+def compare(query: Raster, item: Raster, matrix: Matrix) -> Agreement | None:
+    """Lay the query on the product picture with `matrix` and compare block by block; None when they hardly overlap."""
+    cv2 = opencv()
+    height, width = item.pixels.shape[:2]
+    warped = cv2.warpPerspective(query.pixels, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    ground = np.full(query.pixels.shape[:2], 255, np.uint8)
+    ground[[0, 1, -2, -1]] = 0
+    ground[:, [0, 1, -2, -1]] = 0
+    shown = cv2.warpPerspective(ground, matrix, (width, height), flags=cv2.INTER_LINEAR) > 250
+    valid = _blocks(cv2, shown.astype(np.float32)) > 0.97
+    weight = _weight(cv2, item.pixels)
+    if valid.sum() < 9:
+        return None
+    blur = _blur(query, item, matrix)
+    ours = cv2.GaussianBlur(item.pixels, (0, 0), blur).astype(np.float32)
+    theirs = cv2.GaussianBlur(warped, (0, 0), blur).astype(np.float32)
+    gain, lift = _tone(_blocks(cv2, _grey(cv2, theirs)), _blocks(cv2, _grey(cv2, ours)), valid)
+    toned = theirs * gain + lift
+    toned = np.where((theirs >= 250) & (ours > toned), ours, toned)  # clipped: it was brighter than can be seen
+    toned = np.where((theirs <= 4) & (ours < toned), ours, toned)
+    correlation, textured = _pattern(cv2, _grey(cv2, ours), _grey(cv2, toned))
+    tint, light = _colour(cv2, ours, toned)
+    pattern_bad = valid & (correlation < PATTERN_BAD)
+    colour_bad = valid & ((tint > COLOUR_BAD) | (light > LIGHT_BAD))
+    look = textured & valid
+    return Agreement(
+        seen=float(weight[valid].sum() / max(1e-6, float(weight.sum()))),
+        pattern=float(correlation[look].mean()) if look.any() else 1.0,
+        colour=float(np.percentile(tint[valid], 90)),
+        pattern_patch=_patch(cv2, pattern_bad),
+        colour_patch=_patch(cv2, colour_bad),
+        bad=float((pattern_bad | colour_bad)[valid].mean()),
+        tone=gain,
+    )
+
+
+def _blocks(cv2: Any, plane: Plane) -> Plane:
+    """Mean of each block."""
+    height, width = plane.shape[:2]
+    cells = cv2.resize(plane, (width // CELL, height // CELL), interpolation=cv2.INTER_AREA)
+    return np.asarray((cells[1:, 1:] + cells[1:, :-1] + cells[:-1, 1:] + cells[:-1, :-1]) / 4, np.float32)
+
+
+def _grey(cv2: Any, rgb: Plane) -> Plane:
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def _blur(query: Raster, item: Raster, matrix: Matrix) -> float:
+    """Blur that leaves in both pictures what the poorer one can show, pixels."""
+    scale = float(np.sqrt(max(1e-6, abs(np.linalg.det(matrix[:2, :2])))))  # raster pixels of the item a query pixel
+    poorest = max(1.0, scale / query.sharpness, 1 / item.sharpness)
+    return 1.0 + 0.45 * (poorest - 1.0)
+
+
+def _tone(query: Plane, item: Plane, valid: NDArray[np.bool_]) -> tuple[float, float]:
+    """Gain and lift that bring the query's brightness to the product's, fitted to the blocks that agree best."""
+    a, b = query[valid], item[valid]
+    keep = (a < 248) & (a > 6)
+    gain, lift = 1.0, 0.0
+    for _ in range(4):
+        if keep.sum() < 6:
+            break
+        x, y = a[keep], b[keep]
+        spread = float(((x - x.mean()) ** 2).sum())
+        gain = float(((x - x.mean()) * (y - y.mean())).sum() / spread) if spread > 25.0 * len(x) else 1.0
+        gain = min(GAIN[1], max(GAIN[0], gain))
+        lift = min(LIFT, max(-LIFT, float(np.median(y - gain * x))))
+        off = np.abs(a * gain + lift - b)
+        keep = (a < 248) & (a > 6) & (off <= max(4.0, float(np.percentile(off, 75))))
+    return gain, lift
+
+
+def _pattern(cv2: Any, ours: Plane, theirs: Plane) -> tuple[Plane, NDArray[np.bool_]]:
+    """Best correlation of each block over small shifts, and which blocks have texture at all."""
+    mean, square = _blocks(cv2, ours), _blocks(cv2, ours * ours)
+    variance = np.maximum(square - mean * mean, 0)
+    best = np.full(mean.shape, -1.0, np.float32)
+    other = np.zeros(mean.shape, np.float32)
+    for dx, dy in SHIFTS:
+        moved = np.roll(theirs, (dy, dx), axis=(0, 1)) if dx or dy else theirs
+        there = _blocks(cv2, moved)
+        spread = np.maximum(_blocks(cv2, moved * moved) - there * there, 0)
+        both = _blocks(cv2, ours * moved) - mean * there
+        alike = (2 * both + NOISE**2) / (variance + spread + NOISE**2)  # 1 - normalised squared difference
+        better = alike > best
+        best, other = np.where(better, alike, best), np.where(better, spread, other)
+    return best, np.maximum(variance, other) > (2 * NOISE) ** 2
+
+
+def _colour(cv2: Any, ours: Plane, theirs: Plane) -> tuple[Plane, Plane]:
+    """Difference of each block's mean colour in CIE Lab: of (a, b), and of L."""
+    a, b = (cv2.cvtColor(_blocks(cv2, rgb).clip(0, 255) / 255, cv2.COLOR_RGB2Lab) for rgb in (ours, theirs))
+    return np.linalg.norm(a[:, :, 1:] - b[:, :, 1:], axis=2), np.abs(a[:, :, 0] - b[:, :, 0])
+
+
+def _weight(cv2: Any, item: Pixels) -> Plane:
+    """What is drawn in each block: its texture and how far its colour is from the picture's border."""
+    border = np.concatenate([item[:4].reshape(-1, 3), item[-4:].reshape(-1, 3), item[:, :4].reshape(-1, 3)])
+    ground = np.broadcast_to(np.median(border, axis=0).astype(np.uint8), item.shape)
+    red, green, blue = cv2.split(cv2.absdiff(item, np.ascontiguousarray(ground)))
+    far = cv2.max(cv2.max(red, green), blue).astype(np.float32)
+    grey = cv2.cvtColor(item, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    mean = _blocks(cv2, grey)
+    texture = np.sqrt(np.maximum(_blocks(cv2, grey * grey) - mean * mean, 0))
+    return np.asarray(np.minimum(1.0, (_blocks(cv2, far) + texture) / 60.0) + 0.02, np.float32)
+
+
+def _patch(cv2: Any, bad: NDArray[np.bool_]) -> float:
+    """Size of the largest connected patch, in blocks without overlap."""
+    _, _, shapes, _ = cv2.connectedComponentsWithStats(bad.astype(np.uint8), connectivity=8)
+    return float(max(shapes[1:, cv2.CC_STAT_AREA], default=0)) / 4
+
+
+__all__ = ["Agreement", "compare"]

@@ -1,0 +1,137 @@
+"""A region of a query against one product picture: laid on it, looked at closer where it is small, judged."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cs_bot.knowledge.likeness.align import Matrix, Parts, align, mirrored
+from cs_bot.knowledge.likeness.compare import compare
+from cs_bot.knowledge.likeness.extract import Features, key_points
+from cs_bot.knowledge.likeness.judge import Judged, Verdict, judge
+from cs_bot.knowledge.likeness.pixels import Box, Pixels, Raster, as_raster, cut
+from cs_bot.knowledge.likeness.shelf import Near
+
+HASH_NEAR = 40  # bits of 256: the whole picture again
+COLOURS_NEAR = 0.25  # Hellinger distance of the histograms: ... in the same colours
+SMALL = 0.7  # a product shown this much smaller than it is kept is looked at again, closer
+MARGIN = 0.04  # of its size, around the place where the product was found
+NEARLY_ALL = 0.9  # a place over more than this share of the query is the query
+
+How = Literal["picture", "parts"]
+
+
+@dataclass(frozen=True)
+class View:
+    """One region of a query (None: all of it), brought to the size of comparison; `flipped` left to right or not."""
+
+    region: Box | None
+    raster: Raster
+    parts: Parts
+    flipped: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the raster."""
+        return self.raster.pixels.shape[1], self.raster.pixels.shape[0]
+
+
+class Sight(NamedTuple):
+    """What a view was found to be of one product picture."""
+
+    verdict: Verdict
+    score: float
+    how: How
+    region: Box | None
+
+
+def look_at(pixels: Pixels, region: Box | None) -> View | None:
+    """The view of a region; None when hardly any of it lies in the picture."""
+    part = pixels if region is None else cut(pixels, region)
+    if part is None:
+        return None
+    raster = as_raster(part)
+    return View(region, raster, Parts(*key_points(raster.pixels)))
+
+
+def flip(view: View) -> View:
+    """The view left to right."""
+    pixels = np.ascontiguousarray(view.raster.pixels[:, ::-1])
+    parts = mirrored(view.parts, pixels.shape[1])
+    return replace(view, raster=Raster(pixels, view.raster.sharpness), parts=parts, flipped=not view.flipped)
+
+
+def sight_of(pixels: Pixels, view: View, item: Features, near: Near) -> Sight | None:
+    """Compare a view of the query `pixels` with a product picture; None when they have nothing in common."""
+    raster = item.raster()
+    if near.bits <= HASH_NEAR and near.colours < COLOURS_NEAR:
+        judged = _judged(view, raster, _whole(view.raster, raster))
+        if judged is not None and judged.verdict is Verdict.SAME:
+            return Sight(*judged, "picture", view.region)
+    parts = Parts(item.points, item.descriptors)
+    laid = align(view.parts, parts, view.size)
+    if laid is None:
+        return None
+    place = _place(pixels, view, laid.matrix, raster)
+    if place is not None and _shrunk(place, view, pixels):
+        closer = look_at(pixels, place)
+        again = flip(closer) if closer and view.flipped else closer
+        relaid = align(again.parts, parts, again.size) if again else None
+        if again is not None and relaid is not None:
+            view, laid = again, relaid
+    judged = _judged(view, raster, laid.matrix)
+    return None if judged is None else Sight(*judged, "parts", place)
+
+
+def _judged(view: View, raster: Raster, matrix: Matrix) -> Judged | None:
+    agreed = compare(view.raster, raster, matrix)
+    return judge(agreed) if agreed else None
+
+
+def _whole(query: Raster, item: Raster) -> Matrix:
+    """The projection that lays one whole picture on the other."""
+    (high, wide), (height, width) = query.pixels.shape[:2], item.pixels.shape[:2]
+    matrix: NDArray[np.float64] = np.diag([width / wide, height / high, 1.0])
+    return matrix
+
+
+def _shrunk(place: Box, view: View, pixels: Pixels) -> bool:
+    """Whether the view shows the place smaller than a view of its own would."""
+    whole = (pixels.shape[1], pixels.shape[0]) if view.region is None else _sides(view.region)
+    return max(_sides(place)) < SMALL * max(whole)
+
+
+def _sides(box: Box) -> tuple[int, int]:
+    return box.right - box.left, box.bottom - box.top
+
+
+def _place(pixels: Pixels, view: View, matrix: Matrix, item: Raster) -> Box | None:
+    """Where in the query the product picture lies, as far as it is in view; None: all over it."""
+    height, width = item.pixels.shape[:2]
+    corners = np.array([(0, 0, 1), (width, 0, 1), (width, height, 1), (0, height, 1)], dtype=np.float64)
+    try:
+        lifted = corners @ np.linalg.inv(matrix).T
+    except np.linalg.LinAlgError:
+        return view.region
+    if (lifted[:, 2] * lifted[0, 2] <= 0).any():
+        return view.region
+    points = lifted[:, :2] / lifted[:, 2:]
+    wide, high = view.size
+    if view.flipped:
+        points[:, 0] = wide - points[:, 0]
+    whole = Box(0, 0, pixels.shape[1], pixels.shape[0])
+    region = view.region or whole
+    points = points * np.array([(region.right - region.left) / wide, (region.bottom - region.top) / high])
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    pad = MARGIN * max(right - left, bottom - top)
+    box = Box(
+        max(region.left, int(region.left + left - pad)),
+        max(region.top, int(region.top + top - pad)),
+        min(region.right, round(region.left + right + pad)),
+        min(region.bottom, round(region.top + bottom + pad)),
+    )
+    sides = _sides(box)
+    if min(sides) < 1:
+        return view.region
+    return None if sides[0] * sides[1] > NEARLY_ALL * whole.right * whole.bottom else box
