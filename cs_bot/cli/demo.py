@@ -52,6 +52,7 @@ def demo(
 
 def _demo(console: Console, home: Path, *, once: bool, port: int) -> bool:
     from cs_bot.demo.account import demo_settings, new_secret, webhook_url, write_settings
+    from cs_bot.demo.desk import Agent
     from cs_bot.demo.platform import ShopPlatform
     from cs_bot.demo.run import run_scenarios
     from cs_bot.demo.shop import load_demo_data, load_shop
@@ -85,6 +86,7 @@ def _demo(console: Console, home: Path, *, once: bool, port: int) -> bool:
             observer=StoreObserver(database),
             console=console,
             stopping=boss.stopped,
+            agent=Agent(f"http://{settings.web.host}:{settings.web.port}", token),
         )
         if boss.stopping:
             raise typer.Exit(130)

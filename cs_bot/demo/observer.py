@@ -9,8 +9,8 @@ class TurnView(Record):
     """One message as the ledger has it, with the newest turn that holds it.
 
     `claimed`: a worker has taken it. `end` is None until the message ended; a message that a person is to answer has
-    `review_open` instead. `reply` and `draft` are texts as a person reads them; `stages` are (name, seconds) in order.
-    `conflicts` counts deliveries under the same id with another body.
+    `review_open` and a `review_id` instead. `reply` and `draft` are texts as a person reads them; `stages` are
+    (name, seconds) in order. `conflicts` counts deliveries under the same id with another body.
     """
 
     claimed: bool = False
@@ -20,6 +20,7 @@ class TurnView(Record):
     end: End | None = None
     end_reason: Reason | None = None
     review_open: bool = False
+    review_id: int | None = None
     reply: str | None = None
     draft: str | None = None
     stages: tuple[tuple[str, float], ...] = ()

@@ -10,9 +10,10 @@ from secrets import token_hex
 
 from rich.console import Console
 
+from cs_bot.demo.desk import Agent
 from cs_bot.demo.observer import Observer, TurnView
 from cs_bot.demo.platform import ShopPlatform
-from cs_bot.demo.scenario import INSIDE, Event, Expect, Outcome, Pause, Say, Scenario, Step, Wait
+from cs_bot.demo.scenario import INSIDE, Approve, Event, Expect, Outcome, Pause, Say, Scenario, Step, Wait
 from cs_bot.demo.shop import ACCOUNT, CHANNEL
 from cs_bot.demo.show import Screen
 
@@ -48,13 +49,14 @@ def run_scenarios(
     account: str = ACCOUNT,
     timeout_s: float = 120.0,
     stopping: threading.Event | None = None,
+    agent: Agent | None = None,
 ) -> list[ScenarioResult]:
     """Tell the stories, one line a message and a table at the end; the results in the stories' order.
 
     `timeout_s` bounds one message. Ids carry a random run id, so that the same database can be used again. With
-    `stopping` set it ends early: what was not told then is a problem of its story.
+    `stopping` set it ends early: what was not told then is a problem of its story. `agent` approves drafts.
     """
-    teller = Teller(platform, observer, channel, account, timeout_s, stopping or threading.Event())
+    teller = Teller(platform, observer, channel, account, timeout_s, stopping or threading.Event(), agent)
     with Screen(console, len(scenarios)) as screen, ThreadPoolExecutor(max_workers=concurrency) as pool:
         waiting: dict[Future[ScenarioResult], Scenario] = {
             pool.submit(teller.tell, scenario, screen.message): scenario for scenario in scenarios
@@ -90,8 +92,9 @@ class Teller:
         account: str,
         timeout_s: float,
         stopping: threading.Event,
+        agent: Agent | None = None,
     ) -> None:
-        self.platform, self.observer, self.stopping = platform, observer, stopping
+        self.platform, self.observer, self.stopping, self.agent = platform, observer, stopping, agent
         self._account = (channel, account)
         self._timeout_s = timeout_s
         self._run = token_hex(3)
@@ -129,9 +132,20 @@ class Teller:
         if isinstance(step, Wait):
             view = self._until(scenario, step.name, lambda v: v.claimed if step.until == "claimed" else v.settled)
             return None if view is not None else f"{step.name} {self._not(step.until)}"
+        if isinstance(step, Approve):
+            return self._approve(scenario, step.name)
         if isinstance(step, Event):
             return self._event(scenario, step)
         return self._say(scenario, step)
+
+    def _approve(self, scenario: Scenario, name: str) -> str | None:
+        view = self._until(scenario, name, lambda v: v.review_open)
+        if view is None or self.agent is None:
+            return f"{name} {self._not('held for a person')}" if self.agent else "no agent to approve"
+        problem = self.agent.approve(view)
+        if problem is None and self._until(scenario, name, lambda v: v.end is not None) is None:
+            problem = self._not("answered by the person")
+        return f"{name}: {problem}" if problem else None
 
     def _event(self, scenario: Scenario, event: Event) -> str | None:
         data = {"conversation_id": self.conversation(scenario)}

@@ -60,13 +60,20 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Approve:
+    """An agent approves the draft that answers the message, and its reply arrives."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Pause:
     """Wait a little."""
 
     seconds: float
 
 
-Step = Say | Event | Wait | Pause
+Step = Say | Event | Wait | Approve | Pause
 
 
 @dataclass(frozen=True)

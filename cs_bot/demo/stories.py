@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from cs_bot.demo.goods_stories import goods_scenarios
 from cs_bot.demo.orders import DemoOrder, make_person
 from cs_bot.demo.scenario import INSIDE, MISSING, Event, Expect, Outcome, Pause, Say, Scenario, Step, Wait
 from cs_bot.demo.shop import DemoShop
@@ -47,6 +48,7 @@ def build_scenarios(shop: DemoShop) -> tuple[Scenario, ...]:
         *_timing(shop),
         *_people_first(shop),
         *_broken_pictures(shop),
+        *goods_scenarios(shop),
     )
 
 
@@ -136,7 +138,7 @@ def _hold_for_a_person(shop: DemoShop) -> list[Scenario]:
              Say("m1", "这两个到哪了？", ("pair-1.png", "pair-2.png")), review, reasons=(Reason.SEVERAL_ORDERS,)),
         _one("five-pictures", "five pictures", pair.customer, many, review, reasons=(Reason.TOO_MANY_PICTURES,)),
         _one("product", "photo of a product", _stranger(shop, "product"), Say("m1", "这款杯子有货吗？", ("mug.jpg",)),
-             review, any_reason=(Reason.KIND_NOT_ANSWERED,)),
+             review, any_reason=(Reason.PRODUCT_UNKNOWN, Reason.MODE_ASSIST)),
         _one("chat-screenshot", "screenshot of a chat", _stranger(shop, "chat"),
              Say("m1", "这个你帮我看一下", ("chat.png",)), review, any_reason=(Reason.KIND_NOT_ANSWERED,)),
     ]  # fmt: skip

@@ -24,6 +24,7 @@ class StoreObserver:
             about = {
                 "end": End(row["end"]) if row["end"] else None,
                 "end_reason": Reason(row["end_reason"]) if row["end_reason"] else None,
+                "review_id": row["review_id"],
                 "review_open": review is not None and review["state"] == "open" and row["end"] is None,
                 "conflicts": row["conflicts"] + messages.event_conflicts(tx, row["event_id"]),
             }
