@@ -178,7 +178,7 @@ def _put_into_words(alive: Sequence[Worked], parts: Parts) -> None:
         except (EngineError, DraftRefused) as problem:  # the template's words stand
             log.warning(
                 "an engine's words are not used",
-                extra={"turn_id": one.turn.turn_id, "error": type(problem).__name__, "detail": str(problem)},
+                extra={"turn_id": one.turn.turn_id, "error": type(problem).__name__, "problem": str(problem)},
             )
 
 
