@@ -13,6 +13,7 @@ from cs_bot.cache import DraftCache, LookCache
 from cs_bot.channels.base import Channel, load_channels
 from cs_bot.errors import ConfigError
 from cs_bot.jobs import ringer
+from cs_bot.knowledge.catalog import Catalog
 from cs_bot.pipeline import Parts
 from cs_bot.records import Policy
 from cs_bot.settings import Settings
@@ -36,6 +37,7 @@ class Services:
     channels: dict[tuple[str, str], Channel]
     ring: Callable[[str], None]
     media: MediaStore
+    catalog: Catalog
     looks: LookCache | None = None
     words: DraftCache[Words] | None = None
     _vision: Vision | None = None
@@ -115,13 +117,16 @@ def build(settings: Settings, *, vision: Vision | None = None, **replaced: Any) 
     """
     first_policy(settings)
     redis: Redis | None = redis_client(settings, answer_s=RING_S)
+    database = replaced.pop("database", None) or Database(settings.database)
+    media = replaced.pop("media", None) or MediaStore(settings.media)
     parts: dict[str, Any] = {
         "settings": settings,
-        "database": Database(settings.database),
+        "database": database,
         "redis": redis,
         "channels": load_channels(settings.accounts, timeout_s=settings.deliver.timeout_s),
         "ring": ringer(redis),
-        "media": MediaStore(settings.media),
+        "media": media,
+        "catalog": Catalog(database, media),
         "_vision": vision,
     }
     chosen = {**parts, **replaced}

@@ -1,0 +1,97 @@
+"""The shop's catalog: found by words and by picture, and what a turn means by it."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cs_bot.knowledge.catalog import lookup, search
+from cs_bot.knowledge.catalog.spelling import Vocabulary
+from cs_bot.records import ProductHit, ProductLookup, Reading, Turn
+from cs_bot.store.database import Database, Transaction
+from cs_bot.store.media import MediaStore
+from cs_bot.store.queries import products
+
+CHECK_S = 3.0  # what is held in memory is compared with the database at most this often
+ACCOUNTS = 8  # of how many accounts something is held in memory
+
+Box = lookup.Box
+
+
+class Catalog:
+    """The products of all accounts. One object a process; it may be used by several threads."""
+
+    def __init__(self, database: Database, media: MediaStore) -> None:
+        self._database, self._media = database, media
+        self._words: dict[tuple[str, str], tuple[float, tuple[Any, ...], Vocabulary]] = {}
+
+    def by_words(
+        self,
+        tx: Transaction,
+        channel: str,
+        account: str,
+        text: str,
+        *,
+        attributes: Mapping[str, str] | None = None,
+        limit: int = 3,
+    ) -> tuple[ProductHit, ...]:
+        """Products that words mean, best first, each with its score in 0..1 and its margin to the next one.
+
+        A product id, SKU or style number in the text decides alone (likeness CODE, score 1 when it is exact).
+        `attributes`: keys of records.ITEM_ATTRIBUTES and `size`, as seen on a picture or asked for.
+        """
+        shelf = search.Shelf(tx, channel, account)
+        wanted = search.Wanted(text, attributes or {})
+        hits = search.by_codes(shelf, wanted)
+        if not any(hit.score == 1.0 for hit in hits):
+            hits += search.by_words(shelf, wanted, lambda: self._vocabulary(tx, channel, account))
+        return search.ranked(hits, limit)
+
+    def by_picture(
+        self,
+        tx: Transaction,
+        channel: str,
+        account: str,
+        picture: bytes,
+        boxes: Sequence[Box] = (),
+        limit: int = 3,
+    ) -> tuple[ProductHit, ...]:
+        """Products whose pictures show what this one does, best first; () as long as no picture is indexed."""
+        return ()
+
+    def lookup(
+        self, tx: Transaction, turn: Turn, reading: Reading, pictures: Mapping[str, bytes]
+    ) -> tuple[ProductLookup, ...]:
+        """What the turn means: one lookup for each thing on its pictures, else for its words; () for none.
+
+        `pictures`: stored copies by SHA-256; a picture that is missing there is looked up by words alone.
+        """
+        channel, account = turn.channel, turn.account
+
+        def by_words(text: str, attributes: Mapping[str, str]) -> Sequence[ProductHit]:
+            return self.by_words(tx, channel, account, text, attributes=attributes, limit=lookup.HITS + 1)
+
+        def by_picture(data: bytes, thing: lookup.Thing) -> Sequence[ProductHit]:
+            return self.by_picture(tx, channel, account, data, limit=lookup.HITS)
+
+        return tuple(lookup.look_up(reading, by_words, by_picture, pictures))
+
+    def forget(self) -> None:
+        """Compare with the database again at once (tests)."""
+        self._words.clear()
+
+    def _vocabulary(self, tx: Transaction, channel: str, account: str) -> Vocabulary:
+        """The words of an account's catalog, read again when it has changed."""
+        key = (channel, account)
+        held = self._words.get(key)
+        if held is not None and time.monotonic() - held[0] < CHECK_S:
+            return held[2]
+        version = products.version(tx, channel, account)
+        if held is not None and held[1] == version:
+            words = held[2]
+        else:
+            words = Vocabulary(products.all_grams(tx, channel, account))
+        self._words.pop(key, None)
+        self._words[key] = (time.monotonic(), version, words)
+        while len(self._words) > ACCOUNTS:
+            self._words.pop(next(iter(self._words)), None)
+        return words
