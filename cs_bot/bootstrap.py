@@ -84,6 +84,7 @@ class Services:
             settings=self.settings,
             policy=self.policy(),
             shop=ShopWords.of(self.settings.shop),
+            catalog=self.catalog,
             writes=self.writes,
             looks=self.looks,
             words=self.words,
