@@ -47,8 +47,7 @@ class Services:
     def vision(self) -> Vision:
         """The engine of the settings; raises UnknownPlugin, MissingExtra or EngineError."""
         if self._vision is None:
-            engine = self.settings.engine
-            self._vision = load_engine(engine.name, threads=engine.threads, timeout_s=engine.timeout_s)
+            self._vision = load_engine(**dict(self.settings.engine))
         return self._vision
 
     @property

@@ -39,9 +39,7 @@ def read(
 ) -> None:
     """Say what pictures show. Exit code 0 when every line was written; an unreadable file's line has `error`."""
     settings = load_settings(config)
-    vision = load_engine(
-        engine or settings.engine.name, threads=settings.engine.threads, timeout_s=settings.engine.timeout_s
-    )
+    vision = load_engine(**{**dict(settings.engine), "name": engine or settings.engine.name})
     console = Console(highlight=False)
     try:
         with progress_bar("pictures") as progress:
