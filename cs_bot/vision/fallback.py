@@ -26,13 +26,14 @@ class _Available(Protocol):
 class Fallback:
     """Follows vision.base.Vision. Looks come from the second engine when the first fails; words never do.
 
-    `name` and `prompt_version` are the first engine's, `version` covers both: a look may come from either.
+    `name`, `version` and `prompt_version` are the first engine's: what is kept under them (the cache) is its work only.
+    Every result carries the stamp of the engine that made it; `stamps` are all that may occur.
     """
 
     def __init__(self, first: Vision, second: Vision) -> None:
         self._first, self._second = first, second
         self.name = first.name
-        self.version = f"{first.version}|{second.name}:{second.version}"
+        self.version = first.version
         self.prompt_version = first.prompt_version
 
     @property
