@@ -73,6 +73,11 @@ class TurnSettings(Section):
     deadline_s: float = Field(default=120.0, description="a turn not finished by then goes to a person")
     max_restarts: int = Field(default=2, description="how often new messages may restart a turn")
     max_attempts: int = Field(default=3, description="lost leases and errors before a turn goes to a person")
+    follow_up_s: float = Field(
+        default=1800.0,
+        ge=0,
+        description="words without a picture may be about one that the customer sent this long ago",
+    )
     batch: int = Field(default=1, ge=1, description="turns a worker claims at once; more only pays on a GPU")
 
 

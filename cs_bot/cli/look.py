@@ -153,7 +153,7 @@ def replay(
 ) -> None:
     """Work a stored turn again with today's engine, records and policy, and show both results; sends nothing."""
     with services(config) as here:
-        turn = turns.stored(here.database, turn_id, policy=here.policy())
+        turn = turns.stored(here.database, turn_id, settings=here.settings, policy=here.policy())
         with here.database.read() as tx:
             before = turn_queries.latest_decision(tx, turn_id)
         done = pipeline.work([turn], replace_parts(here.parts(), looks=None, words=None))[0]
