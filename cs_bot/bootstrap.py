@@ -13,7 +13,6 @@ from cs_bot.cache import DraftCache, LookCache
 from cs_bot.channels.base import Channel, load_channels
 from cs_bot.errors import ConfigError
 from cs_bot.jobs import ringer
-from cs_bot.knowledge.catalog import Catalog
 from cs_bot.pipeline import Parts
 from cs_bot.records import Policy
 from cs_bot.settings import Settings
@@ -37,7 +36,6 @@ class Services:
     channels: dict[tuple[str, str], Channel]
     ring: Callable[[str], None]
     media: MediaStore
-    catalog: Catalog
     looks: LookCache | None = None
     words: DraftCache[Words] | None = None
     _vision: Vision | None = None
@@ -47,7 +45,8 @@ class Services:
     def vision(self) -> Vision:
         """The engine of the settings; raises UnknownPlugin, MissingExtra or EngineError."""
         if self._vision is None:
-            self._vision = load_engine(**dict(self.settings.engine))
+            engine = self.settings.engine
+            self._vision = load_engine(engine.name, threads=engine.threads, timeout_s=engine.timeout_s)
         return self._vision
 
     @property
@@ -83,7 +82,6 @@ class Services:
             settings=self.settings,
             policy=self.policy(),
             shop=ShopWords.of(self.settings.shop),
-            catalog=self.catalog,
             writes=self.writes,
             looks=self.looks,
             words=self.words,
@@ -117,16 +115,13 @@ def build(settings: Settings, *, vision: Vision | None = None, **replaced: Any) 
     """
     first_policy(settings)
     redis: Redis | None = redis_client(settings, answer_s=RING_S)
-    database = replaced.pop("database", None) or Database(settings.database)
-    media = replaced.pop("media", None) or MediaStore(settings.media)
     parts: dict[str, Any] = {
         "settings": settings,
-        "database": database,
+        "database": Database(settings.database),
         "redis": redis,
         "channels": load_channels(settings.accounts, timeout_s=settings.deliver.timeout_s),
         "ring": ringer(redis),
-        "media": media,
-        "catalog": Catalog(database, media),
+        "media": MediaStore(settings.media),
         "_vision": vision,
     }
     chosen = {**parts, **replaced}

@@ -348,6 +348,7 @@ _HINTS = {
     Reason.PRODUCT_RECORD_TOO_OLD: "the product's record is too old, look it up in the shop",
     Reason.NUMBER_UNSURE: "the number was read but not surely, compare it with the picture",
     Reason.NUMBER_UNREADABLE: "the number can't be read from the picture",
+    Reason.EARLIER_PICTURE: "the order is on a picture sent earlier, check that it is meant now",
     Reason.NO_ORDER_NUMBER: "no order number was given",
     Reason.STALE: "the message is old, check that it still matters",
     Reason.LOOP_GUARD: "the bot has answered often here",

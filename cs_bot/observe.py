@@ -51,12 +51,6 @@ WEBHOOK_SECONDS = Histogram(
 HTTP_ERRORS = Counter(
     "csbot_http_errors_total", "Requests of this process that ended in an error", ("type", "status"), registry=REGISTRY
 )
-ENGINE_RESULTS = Counter(
-    "csbot_engine_results_total",
-    "Pictures looked at and replies written by this process, by the engine that did it",
-    ("engine", "call", "outcome"),
-    registry=REGISTRY,
-)
 BUILD = Gauge("csbot_build_info", "Always 1; the version is the label", ("version",), registry=REGISTRY)
 
 # The order matters: addresses and tokens hold digits that the phone pattern would cut in two.

@@ -19,13 +19,13 @@ from datetime import UTC, datetime
 
 from cs_bot import answer, deliver, fetch, gate, ground, observe, review, see, turns
 from cs_bot.cache import DraftCache, LookCache
-from cs_bot.errors import LeaseLost, StoreUnavailable
+from cs_bot.errors import DraftRefused, EngineError, LeaseLost, StoreUnavailable
 from cs_bot.records import Decision, Draft, Facts, Look, Policy, Reading, SendState, Turn
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
 from cs_bot.store.queries import conversations, messages, outbound, pictures
-from cs_bot.vision.base import Vision, Words
+from cs_bot.vision.base import Ask, Vision, Words
 
 Ring = Callable[[str], None]
 log = logging.getLogger("cs_bot.pipeline")
@@ -161,27 +161,25 @@ def _answer(alive: Sequence[Worked], parts: Parts) -> None:
 
 def _put_into_words(alive: Sequence[Worked], parts: Parts) -> None:
     """The engine's words in the place of the templates' where they are wanted and may stand."""
-    wanted: list[tuple[Worked, answer.Wanted]] = []
+    asked: list[tuple[Worked, Draft, Ask]] = []
     for one in alive:
         pictures = parts.media.read_all(look.picture_sha256 for look in one.looks)
-        found = answer.wanted(one.turn, one.read(), one.facts, one.draft, shop=parts.shop, pictures=pictures)
-        if found is not None:
-            wanted.append((one, found))
-    if not wanted:
+        ask = answer.ask_for(one.turn, one.read(), one.facts, one.draft, shop=parts.shop, pictures=pictures)
+        if one.draft is not None and ask is not None:
+            asked.append((one, one.draft, ask))
+    if not asked:
         return
-    drafts = answer.put_into_words(
-        [found for _, found in wanted],
-        vision=parts.vision(),
-        cache=parts.words,
-        policy_version=parts.policy.version,
-        progress=parts.progress,
-    )
-    for (one, _), draft in zip(wanted, drafts, strict=True):
-        if isinstance(draft, Draft):
-            one.draft = draft
-            continue
-        about = {"turn_id": one.turn.turn_id, "error": type(draft).__name__, "problem": str(draft)}
-        log.warning("an engine's words are not used, the template's stand", extra=about)
+    found = parts.vision().write([ask for _, _, ask in asked], progress=parts.progress)
+    for (one, template, ask), words in zip(asked, found, strict=True):
+        try:
+            if isinstance(words, EngineError):
+                raise words
+            one.draft = answer.written(words, ask, template)
+        except (EngineError, DraftRefused) as problem:  # the template's words stand
+            log.warning(
+                "an engine's words are not used",
+                extra={"turn_id": one.turn.turn_id, "error": type(problem).__name__, "problem": str(problem)},
+            )
 
 
 def _gate(alive: Sequence[Worked], parts: Parts) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from cs_bot import turns
 from cs_bot.channels.base import Channel, Delivery, Payload, RawRequest
 from cs_bot.errors import BadSignature, NotJson
-from cs_bot.knowledge.catalog import searchable
 from cs_bot.schemas import MessageCreated, MessageRevoked, OrderIn, ProductIn, Released, TakenByHuman
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database, Transaction
@@ -116,4 +115,4 @@ def _store(
         case OrderIn():
             orders.upsert(tx, channel, account, payload)
         case ProductIn():
-            products.save_many(tx, channel, account, [searchable(payload)])
+            products.upsert(tx, channel, account, payload)

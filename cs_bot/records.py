@@ -94,6 +94,7 @@ class Reason(StrEnum):
     ORDER_LIST = "order_list"
     NUMBER_UNSURE = "number_unsure"
     NUMBER_UNREADABLE = "number_unreadable"
+    EARLIER_PICTURE = "earlier_picture"
     NO_ORDER_NUMBER = "no_order_number"
     STALE = "stale"
     LOOP_GUARD = "loop_guard"
@@ -277,6 +278,7 @@ class Turn(Record):
     messages: tuple[Message, ...]
     customers: tuple[Customer, ...]  # of those messages; more than one is a reason to hold
     earlier: tuple[tuple[str, str], ...] = ()  # (customer | bot | agent, text), oldest first
+    earlier_looks: tuple[Look, ...] = ()  # of this customer's last pictures in this conversation, not long ago
     owner: Owner = Owner.BOT
     recent_bot_replies: int = 0  # sent within the loop guard's window
 
@@ -294,9 +296,12 @@ class Turn(Record):
 class Reading(Record):
     """What a turn asks: a kind, the looks, and what the words say.
 
-    `looks` stand in the order of the turn's pictures; `numbers` are those pictures' places in the turn (from 1), so
-    that a reply can say "picture 2". `aspects` (of ASPECTS) are what is asked of a product, `wanted` the attributes
-    that the words ask for: colour and size in the canonical names of knowledge/attributes.toml.
+    `kind` is text for a turn without a picture, whatever it asks; order when an order page is among its pictures;
+    else the likeliest kind of the pictures and the words together. `looks` stand in the order of the turn's pictures,
+    their kinds with the words counted in; `numbers` are those pictures' places in the turn (from 1), so that a reply
+    can say "picture 2". A turn without a picture that is about one shown before has those looks, no numbers and the
+    note `earlier`. `aspects` (of ASPECTS) are what is asked of a product, `wanted` the attributes that the words ask
+    for: colour and size in the canonical names of knowledge/attributes.toml.
     """
 
     kind: Kind

@@ -138,16 +138,10 @@ class ProductVariantIn(Shape):
     attributes: dict[Short, Short] = Field(default_factory=dict)
     price: Amount | None = None
     stock: int | None = Field(default=None, ge=0)
-    picture: Annotated[str, BeforeValidator(_clean), Field(max_length=2000)] | None = Field(
-        default=None, description="address of a picture of this variant"
-    )
 
 
 class ProductIn(Shape):
-    """product.upserted and a row of `cs-bot catalog import`. An older updated_at never overwrites a newer one.
-
-    Without a price or stock of its own, those of its variants count.
-    """
+    """product.upserted and a row of a catalog import."""
 
     product_id: Annotated[str, BeforeValidator(_id_text), Field(min_length=1, max_length=100)]
     title: Annotated[str, BeforeValidator(_clean), Field(min_length=1, max_length=500)]
@@ -163,7 +157,6 @@ class ProductIn(Shape):
     )
     attributes: dict[Short, Short] = Field(default_factory=dict)
     variants: tuple[ProductVariantIn, ...] = Field(default=(), max_length=500)
-    active: bool = Field(default=True, description="false: no longer sold; it is not found any more")
     updated_at: Time
 
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from cs_bot.cache import LookCache, PictureAsked
 from cs_bot.errors import BotError, EngineError, NotFound
+from cs_bot.knowledge.followups import is_order_page, taken_up
 from cs_bot.knowledge.intents import Question, read_question
+from cs_bot.knowledge.kinds import kind_of_turn, weigh
+from cs_bot.knowledge.product_words import ProductWords, read_product_words
 from cs_bot.records import Kind, Look, PictureState, PictureUse, Policy, Reading, Reason, Turn, ordered
 from cs_bot.settings import Settings
 from cs_bot.store.media import MediaStore
@@ -114,30 +117,43 @@ def _seen(
 
 
 def read(turn: Turn, looks: Sequence[Look], reasons: Sequence[Reason], *, settings: Settings) -> Reading:
-    """Put looks and words together; pure."""
-    question = read_question(turn.text)
-    kinds = _kinds(looks)
-    kind = max(kinds, key=lambda k: kinds[k])
-    said = [*reasons, *question.reasons, *_picture_reasons(turn, looks)]
-    if len({look.kind for look in looks}) > 1:  # the strictest of several kinds: never the one that may be proven
-        said.append(Reason.SEVERAL_QUESTIONS)
+    """Put looks and words together; pure.
+
+    The looks of the reading carry kinds with the words counted in. Words without a picture are of kind text, whatever
+    they ask; those that are about a picture shown before bring its looks along, with the note `earlier`.
+    """
+    question, words = read_question(turn.text), read_product_words(turn.text)
+    shown = [look.model_copy(update={"kinds": weigh(look.kinds, words)}) for look in looks]
+    earlier = taken_up(turn.earlier_looks, question, words) if not turn.pictures else ()
+    kind, kinds = kind_of_turn((look.kinds for look in shown), words)
+    said = [*reasons, *_word_reasons(question, words), *_picture_reasons(turn, looks)]
+    if any(is_order_page(look) for look in earlier):
+        said.append(Reason.EARLIER_PICTURE)  # a key for the draft, no proof: another order may be meant now
     return Reading(
         kind=kind,
         kinds=kinds,
-        looks=tuple(looks),
+        looks=(*shown, *earlier),
         question=turn.text,
         language=_language(question, settings),
-        intent=_intent(question, turn.text, kind),
+        intent=_intent(question, words, turn.text, kind),
         typed_order_ids=question.typed_order_ids,
+        numbers=_numbers(turn, looks),
+        aspects=words.aspects,
+        wanted=words.wanted,
         reasons=ordered(said),
-        notes=_notes(turn, looks),
+        notes=_notes(turn, (*looks, *earlier), earlier=bool(earlier)),
     )
 
 
-def _kinds(looks: Sequence[Look]) -> dict[Kind, float]:
-    if not looks:
-        return {Kind.TEXT: 1.0}
-    return {kind: sum(look.kinds.get(kind, 0.0) for look in looks) / len(looks) for kind in Kind}
+def _word_reasons(question: Question, words: ProductWords) -> list[Reason]:
+    """The reasons that follow from the words; several questions about one product are one question."""
+    return [reason for reason in question.reasons if reason is not Reason.SEVERAL_QUESTIONS or not words.only]
+
+
+def _numbers(turn: Turn, looks: Sequence[Look]) -> tuple[int, ...]:
+    """The places in the turn (from 1) of the pictures that were looked at."""
+    places = enumerate(turn.pictures, start=1)
+    return tuple(next(n for n, use in places if use.sha256 == look.picture_sha256) for look in looks)
 
 
 def _picture_reasons(turn: Turn, looks: Sequence[Look]) -> list[Reason]:
@@ -149,18 +165,19 @@ def _picture_reasons(turn: Turn, looks: Sequence[Look]) -> list[Reason]:
     return reasons
 
 
-def _notes(turn: Turn, looks: Sequence[Look]) -> tuple[str, ...]:
-    """What the engine noted, and which pictures nobody looked at (`unseen:5` is the fifth)."""
+def _notes(turn: Turn, looks: Sequence[Look], *, earlier: bool) -> tuple[str, ...]:
+    """What the engine noted, which pictures nobody looked at (`unseen:5` is the fifth), whether looks are `earlier`."""
     seen = {look.picture_sha256 for look in looks}
     unseen = [f"unseen:{n}" for n, use in enumerate(turn.pictures, start=1) if use.sha256 not in seen]
-    return tuple(dict.fromkeys([*(note for look in looks for note in look.notes), *unseen]))
+    noted = [note for look in looks for note in look.notes]
+    return tuple(dict.fromkeys([*noted, *unseen, *(["earlier"] if earlier else [])]))
 
 
-def _intent(question: Question, text: str, kind: Kind) -> str:
-    """An order screen without a question asks how the order stands."""
+def _intent(question: Question, words: ProductWords, text: str, kind: Kind) -> str:
+    """An order screen without a question asks how the order stands; only aspects of a product make it `product`."""
     if kind is Kind.ORDER and (question.greeting_only or not text.strip()):
         return "order_status"
-    return question.intent
+    return "product" if words.only else question.intent
 
 
 def _language(question: Question, settings: Settings) -> str:

@@ -73,6 +73,11 @@ class TurnSettings(Section):
     deadline_s: float = Field(default=120.0, description="a turn not finished by then goes to a person")
     max_restarts: int = Field(default=2, description="how often new messages may restart a turn")
     max_attempts: int = Field(default=3, description="lost leases and errors before a turn goes to a person")
+    follow_up_s: float = Field(
+        default=1800.0,
+        ge=0,
+        description="words without a picture may be about one that the customer sent this long ago",
+    )
     batch: int = Field(default=1, ge=1, description="turns a worker claims at once; more only pays on a GPU")
 
 
@@ -121,28 +126,11 @@ class ShopSettings(Section):
 
 
 class EngineSettings(Section):
-    """What looks at the pictures, and may put answers into words. Each engine takes what it needs."""
+    """What looks at the pictures."""
 
-    name: str = Field(default="lite", description="a name of the engine table: lite, openai")
-    threads: int = Field(default=0, description="CPU threads (lite); 0 = all free cores")
-    timeout_s: float = Field(default=30.0, gt=0, description="wall clock for one picture or one reply")
-    url: str = Field(default="", description="address of an OpenAI-compatible server (openai), with its /v1")
-    api_key: SecretStr | None = Field(default=None, description="key of that server; sent as a bearer token")
-    checkpoint: str = Field(default="", description="name the server serves it under; default: the engine's own")
-    max_pixels: int = Field(
-        default=1_310_720, ge=65_536, le=16_777_216, description="a picture is shrunk to this many pixels (1280 tokens)"
-    )
-    max_new_tokens: int = Field(default=512, ge=16, le=8192, description="longest answer of a checkpoint, in tokens")
-    temperature: float = Field(default=0.0, ge=0, le=2, description="0 = always the likeliest token")
-    concurrency: int = Field(default=4, ge=1, le=256, description="requests to the server at once, per worker")
-    fallback: str = Field(default="lite", description="engine that takes over what this one fails at; empty = none")
-
-    @field_validator("url")
-    @classmethod
-    def _plain_url(cls, value: str) -> str:
-        if value and not re.fullmatch(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?", value):
-            raise ValueError("an address is http(s)://host[:port]/v1, without user, query or fragment")
-        return value.rstrip("/")
+    name: str = Field(default="lite", description="a name of the engine table: lite")
+    threads: int = Field(default=0, description="CPU threads; 0 = all free cores")
+    timeout_s: float = Field(default=30.0, description="wall clock for one picture")
 
 
 class CacheSettings(Section):

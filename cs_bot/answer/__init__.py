@@ -3,6 +3,6 @@
 from cs_bot.answer.drafting import check, draft
 from cs_bot.answer.templates import LANGUAGES
 from cs_bot.answer.values import ShopWords
-from cs_bot.answer.written import Wanted, put_into_words, wanted, written
+from cs_bot.answer.written import ask_for, written
 
-__all__ = ["LANGUAGES", "ShopWords", "Wanted", "check", "draft", "put_into_words", "wanted", "written"]
+__all__ = ["LANGUAGES", "ShopWords", "ask_for", "check", "draft", "written"]

@@ -1,34 +1,23 @@
 """Answers that an engine puts into words: what it is asked, and whether what it wrote may stand."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from cs_bot.answer.drafting import check
 from cs_bot.answer.goods import about_goods
 from cs_bot.answer.templates import phrases
 from cs_bot.answer.values import MAX_ANSWER, MAX_NAME, ShopWords
-from cs_bot.cache import DraftAsked, DraftCache
 from cs_bot.claims import clean_value, detect_language, fill, slot_names, words_outside
-from cs_bot.errors import BotError, DraftRefused
-from cs_bot.records import Customer, Draft, Facts, Kind, Reading, Route, Turn
-from cs_bot.vision.base import Ask, PictureInput, Vision, Words
+from cs_bot.errors import DraftRefused
+from cs_bot.records import Draft, Facts, Kind, Reading, Route, Turn
+from cs_bot.vision.base import Ask, PictureInput, Words
 
 LEFT_TO_ENGINES = frozenset({"goods", "checking"})  # everything else the templates say better
 WITH_PICTURES = frozenset({Kind.PRODUCT, Kind.COMPARISON, Kind.SCENE})
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A reply that an engine is asked to word: the ask, the template's draft, and who asked."""
-
-    ask: Ask
-    draft: Draft
-    customer: Customer | None
-
-
-def wanted(
+def ask_for(
     turn: Turn, reading: Reading, facts: Facts, draft: Draft | None, *, shop: ShopWords, pictures: Mapping[str, bytes]
-) -> Wanted | None:
+) -> Ask | None:
     """What to ask an engine for beside the template's draft; None where its words are not wanted.
 
     Proven orders, FAQ entries, refusals and courtesies keep their templates. `pictures` by SHA-256; those of kinds
@@ -44,7 +33,7 @@ def wanted(
     except DraftRefused:
         return None
     shown = [look for look in reading.looks if look.kind in WITH_PICTURES]
-    ask = Ask(
+    return Ask(
         kind=reading.kind,
         language=draft.language,
         question=reading.question,
@@ -59,45 +48,6 @@ def wanted(
         earlier=turn.earlier,
         shop=shop.name,
     )
-    return Wanted(ask, draft, turn.customers[0] if len(turn.customers) == 1 else None)
-
-
-def put_into_words(
-    asked: Sequence[Wanted],
-    *,
-    vision: Vision,
-    cache: DraftCache[Words] | None,
-    policy_version: int,
-    progress: Callable[[], None] | None = None,
-) -> list[Draft | BotError]:
-    """One draft each, in order, or why the engine's words can't stand; words that were written before are reused."""
-    refused: set[str] = set()
-
-    def compute(places: Sequence[int], told: Callable[[], None] | None) -> list[Words | BotError]:
-        found: list[Words | BotError] = list(vision.write([asked[place].ask for place in places], progress=told))
-        refused.update(
-            words.template
-            for place, words in zip(places, found, strict=True)
-            if isinstance(words, Words) and not isinstance(_checked(words, asked[place]), Draft)
-        )
-        return found
-
-    if cache is None:
-        results = compute(range(len(asked)), progress)
-    else:
-        keys = [DraftAsked(one.ask, one.draft.fingerprint, policy_version, one.customer) for one in asked]
-        fit = lambda words: words.template not in refused  # noqa: E731
-        results = cache.words(keys, engine=vision, compute=compute, fit=fit, progress=progress)
-    return [
-        _checked(words, one) if isinstance(words, Words) else words for one, words in zip(asked, results, strict=True)
-    ]
-
-
-def _checked(words: Words, one: Wanted) -> Draft | DraftRefused:
-    try:
-        return written(words, one.ask, one.draft)
-    except DraftRefused as problem:
-        return problem
 
 
 def written(words: Words, ask: Ask, draft: Draft, *, prompts: Sequence[str] = ()) -> Draft:

@@ -39,7 +39,9 @@ def read(
 ) -> None:
     """Say what pictures show. Exit code 0 when every line was written; an unreadable file's line has `error`."""
     settings = load_settings(config)
-    vision = load_engine(**{**dict(settings.engine), "name": engine or settings.engine.name})
+    vision = load_engine(
+        engine or settings.engine.name, threads=settings.engine.threads, timeout_s=settings.engine.timeout_s
+    )
     console = Console(highlight=False)
     try:
         with progress_bar("pictures") as progress:
@@ -153,7 +155,7 @@ def replay(
 ) -> None:
     """Work a stored turn again with today's engine, records and policy, and show both results; sends nothing."""
     with services(config) as here:
-        turn = turns.stored(here.database, turn_id, policy=here.policy())
+        turn = turns.stored(here.database, turn_id, settings=here.settings, policy=here.policy())
         with here.database.read() as tx:
             before = turn_queries.latest_decision(tx, turn_id)
         done = pipeline.work([turn], replace_parts(here.parts(), looks=None, words=None))[0]

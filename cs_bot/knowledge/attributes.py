@@ -55,12 +55,13 @@ _SIZES = re.compile(
     r"|(?<=[有穿])\s?(?P<worn>3[4-9](?:\.5)?|4[0-8](?:\.5)?)(?=\s?(?:[的吗嗎么码呢?？,，。]|$))",
     re.IGNORECASE,
 )
+_NOT_A_THING = r"(?! (?!or\b|and\b|in\b|size|please|one\b|version|available|for me)[a-z])"  # "a small room" is no size
 _SIZE_WORDS = {
     ONE_SIZE: re.compile(r"均码|均碼|one[- ]?size(?:[- ]fits[- ]all)?|free[- ]?size|フリーサイズ|프리\s?사이즈", re.I),
     "XL": re.compile(r"[加特]大[号號码碼]|엑스\s?라지|\b(?:extra|x)[- ]large\b", re.I),
-    "L": re.compile(r"(?<![加特])大[号號](?!码)|라지|\blarge\b(?! (?:order|amount|number|quantity))|Lサイズ", re.I),
-    "M": re.compile(r"中[号號](?!码)|미디[움엄]|\bmedium\b", re.I),
-    "S": re.compile(r"(?<![大型])小[号號](?!码)|스몰|\bsmall\b(?! (?:question|problem|issue|order|thing))", re.I),
+    "L": re.compile(r"(?<![加特])大[号號](?!码)|라지|\blarge\b" + _NOT_A_THING, re.I),
+    "M": re.compile(r"中[号號](?!码)|미디[움엄]|\bmedium\b" + _NOT_A_THING, re.I),
+    "S": re.compile(r"(?<![大型])小[号號](?!码)|스몰|(?<!runs )(?<!run )\bsmall\b" + _NOT_A_THING, re.I),
 }
 
 
@@ -97,6 +98,12 @@ def canonical_colour(text: str) -> str | None:
 def colour_names() -> tuple[str, ...]:
     """Every canonical name."""
     return tuple(_data()["colours"])
+
+
+@cache
+def colour_words() -> re.Pattern[str]:
+    """One pattern of every word for a colour, over folded texts."""
+    return re.compile("|".join(pattern.pattern for pattern in _colour_patterns().values()) + f"|[{_BARE_LETTERS}]")
 
 
 def sizes_in(text: str) -> tuple[str, ...]:

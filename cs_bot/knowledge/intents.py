@@ -96,10 +96,10 @@ def read_question(text: str) -> Question:
 
 def _intents(folded: str, has_ids: bool) -> frozenset[str]:
     found: set[str] = set()
-    for clause in _clauses(folded):
-        here = _clause_intents(clause)
-        found |= here or ({"unknown"} if _is_another_question(clause) else set())
-    if found and _CONDITION.search(folded):
+    for clause in clauses(folded):
+        here = clause_intents(clause)
+        found |= here or ({"unknown"} if is_question(clause) else set())
+    if found and is_conditional(folded):
         found.add("unknown")
     if found:
         return frozenset(found)
@@ -113,7 +113,8 @@ def _intents(folded: str, has_ids: bool) -> frozenset[str]:
     return frozenset({"greeting"} if small or not _letters(folded) else {"unknown"})
 
 
-def _clause_intents(clause: str) -> set[str]:
+def clause_intents(clause: str) -> set[str]:
+    """The intents of one folded clause, small talk left out."""
     found = {name for name in _strictness() if name not in (*_SMALL_TALK, "unknown") and _pattern(name).search(clause)}
     return _narrowed(found, clause)
 
@@ -149,12 +150,23 @@ _PRODUCT_TOO = re.compile(
 )
 
 
-def _is_another_question(clause: str) -> bool:
+def asks(clause: str) -> bool:
+    """Whether a folded clause has the form of a question."""
+    return bool(_ASKS.search(clause))
+
+
+def is_conditional(folded: str) -> bool:
+    """Whether a wish hangs on a condition: that is more than a question."""
+    return bool(_CONDITION.search(folded))
+
+
+def is_question(clause: str) -> bool:
+    """Whether a folded clause asks or wishes something beyond small talk (a long remark counts)."""
     rest = _remove(("greeting", "thanks", "filler"), clause)
     letters = _letters(rest)
     if not letters:
         return False
-    return bool(_ASKS.search(clause) or _WANTS.search(clause)) or len(letters) >= _LONG_CLAUSE
+    return bool(asks(clause) or _WANTS.search(clause)) or len(letters) >= _LONG_CLAUSE
 
 
 def _is_several(asked: frozenset[str]) -> bool:
@@ -162,9 +174,7 @@ def _is_several(asked: frozenset[str]) -> bool:
 
 
 def _repeats(folded: str) -> bool:
-    counts = [
-        name for clause in _clauses(folded) for name in _clause_intents(clause) & _ONE_BY_ONE if _ASKS.search(clause)
-    ]
+    counts = [name for clause in clauses(folded) for name in clause_intents(clause) & _ONE_BY_ONE if asks(clause)]
     return len(counts) != len(set(counts))
 
 
@@ -172,8 +182,8 @@ def _strictest(found: frozenset[str]) -> str:
     return next(name for name in _strictness() if name in found)
 
 
-def _clauses(folded: str) -> list[str]:
-    """Clauses with their question mark kept."""
+def clauses(folded: str) -> list[str]:
+    """The clauses of a folded text, with their question mark kept."""
     parts, start = [], 0
     for match in _CLAUSES.finditer(folded):
         mark = "?" if "?" in match.group() else ""

@@ -95,11 +95,16 @@ def _claim_one(
         conversations.give_lease_back(tx, row["id"], fence)
         _end_turn(tx, working["id"], Finished.REVOKED)
         return None
-    return load(tx, row, working["id"], fence=fence, policy=policy)
+    return load(tx, row, working["id"], fence=fence, policy=policy, follow_up_s=settings.turns.follow_up_s)
 
 
-def load(tx: Transaction, row: Row, turn_id: int, *, fence: int, policy: Policy, ended: bool = False) -> Turn:
-    """The turn with its open messages (`ended`: all of them), customers and history. `row` is the conversation's."""
+def load(
+    tx: Transaction, row: Row, turn_id: int, *, fence: int, policy: Policy, follow_up_s: float, ended: bool = False
+) -> Turn:
+    """The turn with its open messages (`ended`: all of them), customers and history. `row` is the conversation's.
+
+    `follow_up_s`: so long before its first message a picture may have been sent that its words are about.
+    """
     turn = turns.get(tx, turn_id)
     assert turn is not None
     found = [m for m in messages.rows_of(tx, messages.of_turn(turn_id)) if ended or m["end"] is None]
@@ -130,9 +135,21 @@ def load(tx: Transaction, row: Row, turn_id: int, *, fence: int, policy: Policy,
         ),
         customers=tuple(customers.get_many(tx, sorted({m["customer_id"] for m in found}))),
         earlier=messages.earlier(tx, row["id"], before_seq=turn["first_seq"]),
+        earlier_looks=_earlier_looks(tx, row["id"], turn, found, follow_up_s),
         owner=Owner(row["owner"]),
         recent_bot_replies=turns.recent_bot_replies(tx, row["id"], policy.loop_window_s),
     )
+
+
+def _earlier_looks(
+    tx: Transaction, conversation_id: int, turn: Row, found: Sequence[Row], within_s: float
+) -> tuple[Look, ...]:
+    """The looks of the last pictures that the turn's one customer sent before it."""
+    people = {m["customer_id"] for m in found}
+    if len(people) != 1:
+        return ()
+    since = min(m["received_at"] for m in found) - timedelta(seconds=within_s)
+    return turns.earlier_looks(tx, conversation_id, people.pop(), before_seq=turn["first_seq"], since=since)
 
 
 def renew(database: Database, claimed: Sequence[Turn], lease_s: float) -> None:
@@ -256,14 +273,15 @@ def sweep(database: Database, *, settings: Settings) -> int:
     return len(late)
 
 
-def stored(database: Database, turn_id: int, *, policy: Policy) -> Turn:
+def stored(database: Database, turn_id: int, *, settings: Settings, policy: Policy) -> Turn:
     """A turn of the past with all its messages, for replay; raises NotFound."""
     with database.read() as tx:
         turn = turns.get(tx, turn_id)
         if turn is None:
             raise NotFound(f"there is no turn {turn_id}")
         row = conversations.get(tx, turn["conversation_id"])
-        return load(tx, row, turn_id, fence=row["fence"], policy=policy, ended=True)
+        within_s = settings.turns.follow_up_s
+        return load(tx, row, turn_id, fence=row["fence"], policy=policy, follow_up_s=within_s, ended=True)
 
 
 def seconds_until_due(database: Database) -> float | None:

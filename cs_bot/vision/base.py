@@ -3,12 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
+from typing import Any, NamedTuple, Protocol, cast
 
-from cs_bot.errors import ConfigError, EngineError, MissingExtra, UnknownPlugin
-from cs_bot.observe import ENGINE_RESULTS
+from cs_bot.errors import EngineError, MissingExtra, UnknownPlugin
 from cs_bot.records import ORDER_FIELDS, FieldState, Kind, Look, ReadField, Record
-from cs_bot.settings import EngineSettings
 
 
 class EngineEntry(NamedTuple):
@@ -21,7 +19,6 @@ class EngineEntry(NamedTuple):
 
 ENGINES: dict[str, EngineEntry] = {
     "lite": EngineEntry("cs_bot.vision.lite.engine:build", "lite", writes=False),
-    "openai": EngineEntry("cs_bot.vision.openai_server:build", "", writes=True),
 }
 
 
@@ -117,52 +114,22 @@ class Vision(Protocol):
         """Give the engine's memory back; later looks come back as EngineError. Safe to call twice."""
 
 
-@runtime_checkable
-class Checks(Protocol):
-    """An engine that can tell whether what it depends on is there."""
-
-    def check(self) -> str:
-        """One line on what would answer; raises EngineError or ConfigError when nothing would."""
-
-
 def load_engine(name: str, **options: Any) -> Vision:
-    """Open the engine `name`; `options` are the other fields of EngineSettings.
+    """Open the engine `name`; `options` go to its build().
 
-    Its build() takes from them what it needs. Where `fallback` names another engine, that one is opened too and takes
-    over what this one fails at. Raises UnknownPlugin for a name that ENGINES lacks, MissingExtra when its packages are
-    not installed, ConfigError when a setting that it needs is missing.
+    Raises UnknownPlugin for a name that ENGINES lacks, MissingExtra when its packages are not installed.
     """
-    settings = EngineSettings(name=name, **options)
-    engine = _build(name, settings)
-    if settings.fallback in ("", name):
-        return engine
-    from cs_bot.vision.fallback import Fallback  # it needs this module's protocol
-
-    try:
-        return Fallback(engine, _build(settings.fallback, settings))
-    except MissingExtra as missing:
-        engine.close()
-        raise ConfigError(f"{missing}, or do without: CSBOT_ENGINE__FALLBACK= (empty)") from None
-
-
-def _build(name: str, settings: EngineSettings) -> Vision:
     if name not in ENGINES:
         raise UnknownPlugin("engine", name, tuple(ENGINES))
     path, extra, _ = ENGINES[name]
     module, _, function = path.partition(":")
     try:
-        return cast(Vision, getattr(import_module(module), function)(settings))
+        build = getattr(import_module(module), function)
+        return cast(Vision, build(**options))
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] == "cs_bot":
             raise
         raise MissingExtra(f"engine {name!r}", extra) from missing
-
-
-def counted(engine: str, call: str, results: Sequence[Record | EngineError]) -> None:
-    """Count an engine's results for /metrics; `call` is look or write."""
-    for result in results:
-        outcome = type(result).__name__ if isinstance(result, EngineError) else "ok"
-        ENGINE_RESULTS.labels(engine, call, outcome).inc()
 
 
 def look_json(look: Look) -> dict[str, Any]:

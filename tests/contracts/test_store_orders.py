@@ -1,4 +1,4 @@
-"""Orders in the store, on each kind of database."""
+"""Orders and products in the store, on each kind of database."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from cs_bot.schemas import ProductIn
 from cs_bot.store.database import Database
-from cs_bot.store.queries import orders
+from cs_bot.store.queries import orders, products
 from cs_bot.store.queries.saved import Saved
 from tests.makers import ACCOUNT, CHANNEL, DAY, order_in
 from tests.plans import plans
@@ -151,3 +152,19 @@ def test_looking_an_order_up_uses_an_index(database: Database) -> None:
     assert "ix_orders_lookup_id" in seen[0]
     assert "Seq Scan" not in seen[1]
     assert "SCAN order_lines" not in seen[1]
+
+
+def product(**values: Any) -> ProductIn:
+    return ProductIn.model_validate({"product_id": "P1", "title": "帆布鞋", "price": "59", "updated_at": DAY, **values})
+
+
+def test_a_product_follows_the_same_rules(database: Database) -> None:
+    later = DAY + timedelta(hours=1)
+    with database.write() as tx:
+        assert products.upsert(tx, CHANNEL, ACCOUNT, product()) is True
+        assert products.upsert(tx, CHANNEL, ACCOUNT, product()) is False
+        assert products.upsert(tx, CHANNEL, ACCOUNT, product(stock=3, updated_at=later)) is True
+        assert products.upsert(tx, CHANNEL, ACCOUNT, product(stock=9)) is False
+        stored = products.get(tx, CHANNEL, ACCOUNT, "P1")
+        assert products.get(tx, CHANNEL, "other", "P1") is None
+    assert stored == product(stock=3, updated_at=later)

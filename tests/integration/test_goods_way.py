@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakeredis import FakeRedis
 from sqlalchemy import select
 
 from cs_bot import fetch, pipeline
 from cs_bot.bootstrap import Services
-from cs_bot.cache import DraftCache
 from cs_bot.errors import EngineError
 from cs_bot.ground import fact_keys, refetch_fingerprint
 from cs_bot.receive import receive
@@ -64,9 +62,9 @@ def tell(shop: Services, kind: str, data: Mapping[str, Any]) -> None:
     receive(body, **known, ring=shop.ring, settings=shop.settings)  # type: ignore[arg-type]
 
 
-def answered(shop: Services, catalog: OneProduct, text: str = "Do you have this one?", **data: Any) -> dict[str, Any]:
+def answered(shop: Services, catalog: OneProduct, text: str = "Do you have this one?") -> dict[str, Any]:
     """The draft's row after a customer has sent a product's picture."""
-    tell(shop, "message.created", shop_message(text, attachments=[{"url": a_picture()}], **data))
+    tell(shop, "message.created", shop_message(text, attachments=[{"url": a_picture()}]))
     while fetch.fetch_next(shop.database, media=shop.media, settings=shop.settings, ring=shop.ring):
         pass
     assert pipeline.answer_due(replace(shop.parts(), catalog=catalog), ring=shop.ring)
@@ -123,24 +121,6 @@ def test_a_price_that_moved_is_another_fingerprint_when_it_is_fetched_again(shop
     tell(shop, "product.upserted", {**PRICED, "price": "149.00", "updated_at": "2026-05-02T00:00:00Z"})
     with shop.database.read() as tx:
         assert refetch_fingerprint(tx, keys) != facts.fingerprint
-
-
-def test_words_are_written_once_and_the_price_in_them_is_always_the_present_one(shop: Services) -> None:
-    asked: list[Ask] = []
-
-    def words(ask: Ask) -> Words:
-        asked.append(ask)
-        return some_words("That is our {p1.name}, for {p1.amount}.")
-
-    shop._vision = ScriptedVision(default=a_look(kind=Kind.PRODUCT), words=words)
-    shop.words = DraftCache(FakeRedis(), record=Words, ttl_s=60, wait_s=5)
-    tell(shop, "product.upserted", PRICED)
-    texts = [answered(shop, OneProduct([]), conversation_id=name)["draft"]["text"] for name in ("c1", "c2")]
-    assert texts == ["That is our Linen shirt, for 129.00 CNY."] * 2
-    assert len(asked) == 1
-    tell(shop, "product.upserted", {**PRICED, "price": "149.00", "updated_at": "2026-05-02T00:00:00Z"})
-    assert answered(shop, OneProduct([]), conversation_id="c3")["draft"]["text"].endswith("for 149.00 CNY.")
-    assert len(asked) == 2
 
 
 def test_a_record_that_grew_too_old_is_another_fingerprint_too(shop: Services) -> None:

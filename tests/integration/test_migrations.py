@@ -11,7 +11,7 @@ from cs_bot.store.tables import metadata
 
 def is_search_table(name: str | None, kind: str) -> bool:
     """SQLite keeps a full-text index in tables of its own; PostgreSQL's is over an expression."""
-    return kind in ("table", "index") and str(name).startswith(("faq_search", "product_search"))
+    return kind in ("table", "index") and str(name).startswith("faq_search")
 
 
 def test_migrations_agree_with_the_tables(database: Database) -> None:

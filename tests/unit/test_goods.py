@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from cs_bot.answer import LANGUAGES, wanted, written
+from cs_bot.answer import LANGUAGES, ask_for, written
 from cs_bot.answer.templates import phrases
 from cs_bot.claims import find_claims, slot_names
 from cs_bot.errors import DraftRefused
@@ -12,7 +12,7 @@ from cs_bot.records import Facts, Kind, LookupOutcome, Reason, Route
 from cs_bot.testing import some_words
 from cs_bot.vision.base import Ask
 from tests.readings import look, turn
-from tests.unit.answer_cases import SNAPSHOTS, goods_cases, lookup, made, order, owned, product, reading, shop, variants
+from tests.unit.answer_cases import goods_cases, lookup, made, order, owned, product, reading, shop, variants
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -79,8 +79,7 @@ def test_words_alone_that_the_catalog_does_not_know_are_left_to_a_person() -> No
 def asked(kind: Kind = Kind.PRODUCT, language: str = "en", found: Facts | None = None) -> Ask | None:
     read = reading(language, "product", kind, looks=(look(kind),), question="Do you have this?")
     facts = found or Facts(products=(lookup(product()),), fingerprint="f")
-    one = wanted(turn(), read, facts, made(read, facts, shop(language)), shop=shop(language), pictures={})
-    return None if one is None else one.ask
+    return ask_for(turn(), read, facts, made(read, facts, shop(language)), shop=shop(language), pictures={})
 
 
 def test_an_engine_is_asked_with_the_values_of_the_records() -> None:
@@ -94,7 +93,7 @@ def test_an_engine_is_asked_with_the_values_of_the_records() -> None:
 def test_an_engine_is_not_asked_about_orders_and_refusals() -> None:
     read = reading("en")
     for facts in (owned(order()), Facts(reasons=(Reason.FOREIGN_ORDER,))):
-        assert wanted(turn(), read, facts, made(read, facts, shop("en")), shop=shop("en"), pictures={}) is None
+        assert ask_for(turn(), read, facts, made(read, facts, shop("en")), shop=shop("en"), pictures={}) is None
 
 
 def test_an_engines_words_take_the_templates_place() -> None:
@@ -130,28 +129,6 @@ def test_an_engines_words_that_may_not_stand_are_refused(template: str) -> None:
     assert ask is not None
     with pytest.raises(DraftRefused):
         written(some_words(template), ask, made(*_clear("en")), prompts=("You are the assistant of a shop",))
-
-
-STATED = [
-    line.split("\t")
-    for line in (SNAPSHOTS.parent / "stated.txt").read_text("utf-8").splitlines()
-    if line and not line.startswith("#")
-]
-
-
-def test_more_than_two_hundred_statements_are_tried() -> None:
-    assert len(STATED) >= 200
-
-
-@pytest.mark.parametrize(("language", "said"), STATED)
-def test_a_statement_of_an_engine_is_refused_alone_and_beside_a_slot(language: str, said: str) -> None:
-    spoken = language if language in LANGUAGES else "en"
-    ask = asked(language=spoken)
-    assert ask is not None
-    draft = made(*_clear(spoken))
-    for template in (said, f"{{p1.name}} {said}"):
-        with pytest.raises(DraftRefused):
-            written(some_words(template), ask, draft)
 
 
 def _clear(language: str) -> tuple[object, ...]:

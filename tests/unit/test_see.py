@@ -13,7 +13,7 @@ from cs_bot.see import Seen, see
 from cs_bot.settings import Settings
 from cs_bot.store.media import MediaStore
 from cs_bot.testing import ScriptedVision, a_look
-from tests.readings import customer, turn
+from tests.readings import customer, look, screen, turn
 
 NOW = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
 A, B, C, D, E, F = (letter * 64 for letter in "abcdef")
@@ -109,13 +109,96 @@ def test_progress_is_told_after_every_picture(media: MediaStore) -> None:
     assert len(told) == 2
 
 
-def test_pictures_of_several_kinds_are_several_questions(media: MediaStore) -> None:
-    vision = ScriptedVision({A: a_look(kind=Kind.ORDER), B: a_look(kind=Kind.PRODUCT)})
-    reading = seen(asked(said("", A, B)), media, vision).reading
-    assert Reason.SEVERAL_QUESTIONS in reading.reasons
-    assert reading.kinds[Kind.ORDER] == reading.kinds[Kind.PRODUCT] == pytest.approx(0.5)
-    same = seen(asked(said("", A, A)), media, vision).reading
-    assert Reason.SEVERAL_QUESTIONS not in same.reasons
+def test_pictures_of_several_kinds_are_each_read_and_an_order_page_decides_the_turns_kind(media: MediaStore) -> None:
+    vision = ScriptedVision({A: a_look(kind=Kind.PRODUCT), B: a_look(kind=Kind.ORDER), C: a_look(kind=Kind.PRODUCT)})
+    reading = seen(asked(said("", A, B, C)), media, vision).reading
+    assert reading.reasons == ()
+    assert [look.kind for look in reading.looks] == [Kind.PRODUCT, Kind.ORDER, Kind.PRODUCT]
+    assert reading.kind is Kind.ORDER
+    assert reading.kinds[Kind.ORDER] == pytest.approx(1 / 3)
+
+
+def test_pictures_are_numbered_by_their_place_in_the_turn(media: MediaStore) -> None:
+    failed = use(None, PictureState.FAILED, Reason.PICTURE_REFUSED)
+    reading = seen(asked(said("", A, failed), said("", B, A)), media).reading
+    assert [look.picture_sha256 for look in reading.looks] == [A, B, A]
+    assert reading.numbers == (1, 3, 4)
+
+
+def test_the_words_decide_between_product_and_scene_and_the_engines_look_stays(media: MediaStore) -> None:
+    photo = a_look().model_copy(update={"kinds": {Kind.PRODUCT: 0.5, Kind.SCENE: 0.4, Kind.OTHER: 0.1}})
+    vision = ScriptedVision(default=photo)
+    assert seen(asked(said("多少钱", A)), media, vision).reading.kind is Kind.PRODUCT
+    scene = seen(asked(said("这样穿好看吗", A)), media, vision)
+    assert scene.reading.kind is scene.reading.looks[0].kind is Kind.SCENE
+    assert scene.looks[0].kinds == photo.kinds
+
+
+def test_two_photos_and_words_that_compare_are_a_comparison(media: MediaStore) -> None:
+    vision = ScriptedVision({A: a_look(kind=Kind.PRODUCT), B: a_look(kind=Kind.PRODUCT)})
+    assert seen(asked(said("哪个好", A, B)), media, vision).reading.kind is Kind.COMPARISON
+    assert seen(asked(said("多少钱", A, B)), media, vision).reading.kind is Kind.PRODUCT
+    assert seen(asked(said("哪个好", A)), media, vision).reading.kind is Kind.PRODUCT
+
+
+def test_words_never_make_or_unmake_an_order_page(media: MediaStore) -> None:
+    order = a_look().model_copy(update={"kinds": {Kind.ORDER: 0.4, Kind.PRODUCT: 0.35, Kind.OTHER: 0.25}})
+    cart = a_look().model_copy(update={"kinds": {Kind.ORDER: 0.4, Kind.OTHER: 0.45, Kind.PRODUCT: 0.15}})
+    for text in ("多少钱", "这样穿好看吗", "哪个好", "指示灯闪红灯怎么办", "订单到哪了"):
+        reading = seen(asked(said(text, A)), media, ScriptedVision({A: order})).reading
+        assert reading.looks[0].kinds == order.kinds
+        assert reading.kind is Kind.ORDER
+        assert seen(asked(said(text, A)), media, ScriptedVision({A: cart})).reading.looks[0].kind is not Kind.ORDER
+
+
+def test_what_is_asked_of_a_product_and_the_variant_wanted_are_in_the_reading(media: MediaStore) -> None:
+    reading = seen(asked(said("", A), said("黑色XL有货吗？多少钱？")), media).reading
+    assert reading.aspects == ("price", "stock")
+    assert reading.wanted == {"colour": "black", "size": "XL"}
+    assert reading.intent == "product"
+    assert reading.reasons == ()  # two questions about one product are answered together
+    other = seen(asked(said("有黑色吗？什么时候发货？我要退款")), media).reading
+    assert Reason.SEVERAL_QUESTIONS in other.reasons
+    assert other.intent == "refund"
+
+
+def test_words_about_a_picture_shown_before_bring_its_look_along(media: MediaStore) -> None:
+    shown = look(Kind.PRODUCT)
+    reading = seen(asked(said("有黑色吗"), earlier_looks=(shown,)), media).reading
+    assert (reading.kind, reading.kinds) == (Kind.TEXT, {Kind.TEXT: 1.0})
+    assert reading.looks == (shown,)
+    assert reading.notes == ("earlier",)
+    assert reading.numbers == ()
+    assert reading.reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "pictures"),
+    [
+        ("你好", ()),
+        ("运费多少", ()),
+        ("我要退款", ()),
+        ("有雨伞卖吗", ()),  # names a thing of its own
+        ("Do you sell umbrellas?", ()),
+        ("多少钱", (A,)),  # has a picture of its own
+    ],
+)
+def test_other_words_leave_earlier_pictures_alone(media: MediaStore, text: str, pictures: tuple[str, ...]) -> None:
+    shown = (look(Kind.PRODUCT), screen(order_id="4021338819", amount="129.90"))
+    reading = seen(asked(said(text, *pictures), earlier_looks=shown), media).reading
+    assert not any(one in reading.looks for one in shown)
+    assert "earlier" not in reading.notes
+
+
+def test_an_order_page_shown_before_is_a_key_for_the_draft_and_never_a_proof(media: MediaStore) -> None:
+    shown = screen(order_id="4021338819", amount="129.90")
+    reading = seen(asked(said("那什么时候到?"), earlier_looks=(shown, look(Kind.PRODUCT))), media).reading
+    assert reading.looks == (shown,)
+    assert Reason.EARLIER_PICTURE in reading.reasons
+    typed = seen(asked(said("订单 5021338819123 什么时候到?"), earlier_looks=(shown,)), media).reading
+    assert typed.looks == ()
+    product = seen(asked(said("有黑色吗"), earlier_looks=(shown,)), media).reading
+    assert product.looks == ()
 
 
 def test_kind_probabilities_sum_to_one(media: MediaStore) -> None:

@@ -1,15 +1,27 @@
 """Turns, and what their stages leave for replay: looks, drafts, decisions, timings."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import SCHEMA_VERSION, Decision, Draft, Facts, Look, Reading
 from cs_bot.store.database import Transaction
-from cs_bot.store.tables import conversations, decisions, drafts, looks, outbound, stages, turns
+from cs_bot.store.tables import (
+    conversations,
+    decisions,
+    drafts,
+    looks,
+    messages,
+    outbound,
+    picture_uses,
+    pictures,
+    revocations,
+    stages,
+    turns,
+)
 
 
 def working(tx: Transaction, conversation_id: int) -> RowMapping | None:
@@ -161,6 +173,45 @@ def decision(tx: Transaction, decision_id: int) -> RowMapping | None:
 def looks_of(tx: Transaction, turn_id: int) -> Sequence[RowMapping]:
     """All look rows of a turn, oldest first."""
     return tx.rows(select(looks).where(looks.c.turn_id == turn_id).order_by(looks.c.id))
+
+
+def earlier_looks(
+    tx: Transaction, conversation_id: int, customer_id: int, *, before_seq: int, since: datetime
+) -> tuple[Look, ...]:
+    """What the last pictures before a message showed, in their order: those of one customer in one conversation.
+
+    The last message with pictures decides, and all pictures of its turn count; none when that turn saw nothing.
+    """
+    theirs = (
+        (messages.c.conversation_id == conversation_id)
+        & (messages.c.customer_id == customer_id)
+        & (messages.c.sender == "customer")
+        & (messages.c.seq < before_seq)
+        & (messages.c.received_at >= since)
+        & ~exists().where(  # also one taken back after it was answered
+            revocations.c.channel == messages.c.channel,
+            revocations.c.account == messages.c.account,
+            revocations.c.external_id == messages.c.external_id,
+        )
+    )
+    shown = select(messages.c.turn_id).join(picture_uses, picture_uses.c.message_id == messages.c.id).where(theirs)
+    turn_id = tx.value(shown.order_by(messages.c.seq.desc()).limit(1))
+    if turn_id is None:
+        return ()
+    uses = tx.rows(
+        select(pictures.c.sha256)
+        .join(picture_uses, picture_uses.c.picture_id == pictures.c.id)
+        .join(messages, messages.c.id == picture_uses.c.message_id)
+        .where(theirs, messages.c.turn_id == turn_id)
+        .order_by(messages.c.sent_at, messages.c.seq, picture_uses.c.position)
+    )
+    seen = {row["picture_sha256"]: row["body"] for row in looks_of(tx, turn_id)}
+    names = dict.fromkeys(row["sha256"] for row in uses)
+    return tuple(_look(seen[name]) for name in names if name in seen)
+
+
+def _look(body: dict[str, Any]) -> Look:
+    return Look.model_validate({name: value for name, value in body.items() if name != "schema"})
 
 
 def stages_of(tx: Transaction, turn_id: int) -> Sequence[RowMapping]:

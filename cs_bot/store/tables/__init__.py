@@ -12,18 +12,7 @@ from cs_bot.store.tables.answers import (
     stages,
 )
 from cs_bot.store.tables.columns import Money, UtcTime, metadata
-from cs_bot.store.tables.shop import (
-    agents,
-    audit,
-    changes,
-    faq,
-    order_lines,
-    orders,
-    product_codes,
-    product_pictures,
-    products,
-    workers_seen,
-)
+from cs_bot.store.tables.shop import agents, audit, changes, faq, order_lines, orders, products, workers_seen
 from cs_bot.store.tables.talk import (
     accounts_seen,
     conversations,
@@ -59,8 +48,6 @@ __all__ = [
     "picture_uses",
     "pictures",
     "policies",
-    "product_codes",
-    "product_pictures",
     "products",
     "review_history",
     "reviews",

@@ -72,7 +72,6 @@ class Money(TypeDecorator[Any]):
 
 
 Id = BigInteger().with_variant(Integer, "sqlite")
-Code = String(64).with_variant(String(64, collation="C"), "postgresql")  # compared by code points on both: prefixes
 Json = JSON().with_variant(JSONB, "postgresql")
 
 

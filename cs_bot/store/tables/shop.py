@@ -3,16 +3,14 @@
 from sqlalchemy import (
     Boolean,
     Column,
-    Index,
     Integer,
-    LargeBinary,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
 
-from cs_bot.store.tables.columns import Code, Id, Json, Money, UtcTime, id_column, metadata, reference
+from cs_bot.store.tables.columns import Id, Json, Money, UtcTime, id_column, metadata, reference
 
 orders = Table(
     "orders",
@@ -54,51 +52,16 @@ order_lines = Table(
 )
 
 products = Table(
-    "products",
+    "products",  # the catalog; searched in a later part
     metadata,
     id_column(),
     Column("channel", String(32), nullable=False),
     Column("account", String(63), nullable=False),
     Column("product_id", String(100), nullable=False),
-    Column("body", Json, nullable=False),  # schemas.ProductIn
-    Column("active", Boolean, nullable=False),  # False: no longer sold, never found
-    Column("grams", Text, nullable=False),  # knowledge/catalog/columns.py builds it; see decision 0004
-    Column("grams_version", Integer, nullable=False),  # of the code that built it; `cs-bot catalog index` renews it
+    Column("body", Json, nullable=False),  # schemas.ProductUpserted
     Column("updated_at", UtcTime, nullable=False),
     Column("synced_at", UtcTime, nullable=False),
     UniqueConstraint("channel", "account", "product_id"),
-)
-
-product_codes = Table(
-    "product_codes",  # what a customer may write instead of a name: product id, SKUs, style numbers
-    metadata,
-    id_column(),
-    reference("product_row_id", "products"),
-    Column("code", Code, nullable=False, index=True),  # letters and digits only, upper case
-    Column("sku", String(200)),  # the variant of that code; None: the product
-)
-
-product_pictures = Table(
-    "product_pictures",
-    metadata,
-    id_column(),
-    reference("product_row_id", "products"),
-    Column("channel", String(32), nullable=False),
-    Column("account", String(63), nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("url", Text, nullable=False),
-    Column("skus", Json, nullable=False),  # the variants that this picture shows; [] = any
-    Column("state", String(16), nullable=False),  # waiting | ready | failed
-    Column("attempts", Integer, nullable=False, default=0),
-    Column("fence", Integer, nullable=False, default=0),
-    Column("due_at", UtcTime, index=True),  # None: nothing to do
-    Column("lease_until", UtcTime),
-    Column("reason", String(300)),  # why the last attempt failed
-    Column("sha256", String(64)),
-    Column("features_version", Integer),
-    Column("indexed_at", UtcTime),
-    Column("features", LargeBinary),  # knowledge/likeness; last, so that reading the others does not read it
-    Index("ix_product_pictures_index", "channel", "account", "indexed_at", "id"),  # alone says what has changed
 )
 
 faq = Table(

@@ -13,8 +13,7 @@ import numpy as np
 
 from cs_bot.errors import BotError, EngineError, EngineTimeout
 from cs_bot.records import Kind, Look, ReadField
-from cs_bot.settings import EngineSettings
-from cs_bot.vision.base import Ask, PictureInput, Words, counted
+from cs_bot.vision.base import Ask, PictureInput, Words
 from cs_bot.vision.lite.fields import find, judge, lines_of
 from cs_bot.vision.lite.guards import Evidence
 from cs_bot.vision.lite.kinds import is_list, kind_shares, order_weight
@@ -26,6 +25,7 @@ MAX_LINES = 300
 MAX_LINE = 200
 UNREAD_SHARE = 0.25  # this share of the lines in no script the data knows: a foreign language
 UNREAD_MIN = 3
+PICTURE_TIMEOUT_S = 30.0
 
 
 @dataclass
@@ -86,7 +86,6 @@ class LiteEngine:
             results.append(self._one(picture, until))
             if progress is not None:
                 progress()
-        counted(self.name, "look", results)
         return results
 
     def write(
@@ -184,12 +183,15 @@ def look_of(
     )
 
 
-def build(settings: EngineSettings) -> LiteEngine:
-    """Open the engine: `threads` of one OCR call, `timeout_s` a picture.
+def build(
+    *, threads: int = 1, timeout_s: float = PICTURE_TIMEOUT_S, formats: Mapping[str, str] | None = None
+) -> LiteEngine:
+    """Open the engine: `threads` of one OCR call, seconds a picture may take, order number formats by platform.
 
+    `formats` replaces those of the platforms it names (regular expressions that match the whole number, upper case).
     Raises ModuleNotFoundError when the packages are missing, EngineError when their data files are.
     """
-    return LiteEngine(Ocr(settings.threads), FORMATS, settings.timeout_s)
+    return LiteEngine(Ocr(threads), {**FORMATS, **(formats or {})}, timeout_s)
 
 
 def _decode(data: bytes) -> Pixels:
