@@ -4,15 +4,19 @@ import json
 import logging
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, NamedTuple, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
+
+from cs_bot import masking
 
 MAX_WORDS = 300  # characters of one text value in a log line
 MAX_ITEMS = 50  # items of one list in a log line
@@ -59,22 +63,23 @@ ENGINE_RESULTS = Counter(
 )
 BUILD = Gauge("csbot_build_info", "Always 1; the version is the label", ("version",), registry=REGISTRY)
 
-# The order matters: addresses and tokens hold digits that the phone pattern would cut in two.
+# The order matters: addresses and tokens hold digits that the patterns of numbers would cut in two.
 _MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"data:[\w.+/-]*[;,]\S*", re.IGNORECASE), "<data>"),
     (re.compile(r"\b[a-z][a-z0-9+.-]{1,30}://[^\s\"'<>]+", re.IGNORECASE), "<url>"),
     (re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"), "<e-mail>"),
     (re.compile(r"\b(?:whsec_|v1,|Bearer\s+|token[=:]\s*|secret[=:]\s*)\S+", re.IGNORECASE), "<token>"),
     (re.compile(r"(?<![\w-])(?=[\w+/=-]*\d)(?=[\w+/=-]*[A-Za-z])[\w+/=-]{32,}"), "<token>"),
-    (re.compile(r"(?<![\w.])\+?\d[\d \-().]{5,}\d(?![\w.])"), "<number>"),
 )
+_NUMBER = re.compile(r"(?<![\w.])\+?\d[\d \-().]{5,}\d(?![\w.])")  # order numbers too
 
 
 def mask(text: str) -> str:
     """`text` without addresses, e-mails, tokens, phone and order numbers, at most MAX_WORDS characters long."""
+    text = text[: 20 * MAX_WORDS]
     for pattern, word in _MASKS:
-        text = pattern.sub(word, text[: 20 * MAX_WORDS])
-    return text[:MAX_WORDS]
+        text = pattern.sub(word, text)
+    return _NUMBER.sub("<number>", masking.mask(text))[:MAX_WORDS]
 
 
 class JsonLines(logging.Formatter):
@@ -133,11 +138,21 @@ def log_to(stream: TextIO | None = None, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    sys.excepthook = _ends  # Python's own would print what the error says, which may be what a customer wrote
+    threading.excepthook = lambda hook: _ends(hook.exc_type, hook.exc_value, hook.exc_traceback)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "rq.worker"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     for name in ("httpx", "httpcore", "uvicorn.access", "rq.worker", "fsspec", "PIL"):  # chatty, and they log addresses
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _ends(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """A process or thread ends with an error that nobody caught: its class and place, as for every other."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    found = (error or kind()).with_traceback(trace)
+    logging.getLogger("cs_bot").critical("an error ends this process or thread", exc_info=(kind, found, trace))
 
 
 class StageRow(NamedTuple):

@@ -100,7 +100,13 @@ class Database:
             if not address.database or address.database == ":memory:":
                 raise ConfigError("SQLite needs a file: workers are processes of their own")
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_engine(address, connect_args={"timeout": BUSY_S}, pool_size=pool_size, max_overflow=20)
+            self.engine = create_engine(
+                address,
+                connect_args={"timeout": BUSY_S},
+                pool_size=pool_size,
+                max_overflow=20,
+                hide_parameters=True,  # an error's text never says what a customer wrote
+            )
             _configure_sqlite(self.engine)
         elif self.dialect == "postgresql":
             options = "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
@@ -108,6 +114,7 @@ class Database:
                 address.set(drivername="postgresql+psycopg"),
                 pool_size=pool_size,
                 max_overflow=20,
+                hide_parameters=True,
                 connect_args={"options": options, "connect_timeout": 3},
             )
         else:
