@@ -42,6 +42,7 @@ def fetch_next(database: Database, *, media: MediaStore, settings: Settings, rin
             pictures.retry_later(tx, row["id"], row["fence"], STORE_AWAY_S, counted=False)
         raise
     _stored(database, row, picture, settings, ring)
+    media.write(picture.sha256, picture.data)  # retention may have removed the same picture of an older message
     return True
 
 

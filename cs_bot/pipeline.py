@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from cs_bot import answer, deliver, fetch, gate, ground, observe, review, see, turns
+from cs_bot import answer, deliver, fetch, gate, ground, observe, retention, review, see, turns
 from cs_bot.cache import DraftCache, LookCache
 from cs_bot.errors import LeaseLost, StoreUnavailable
 from cs_bot.records import Decision, Draft, Facts, Look, Policy, Reading, SendState, Turn
@@ -253,12 +253,15 @@ def deliver_due(
     return True
 
 
-def upkeep(*, database: Database, channels: deliver.Channels, settings: Settings, ring: Ring) -> None:
+def upkeep(
+    *, database: Database, channels: deliver.Channels, media: MediaStore, settings: Settings, ring: Ring
+) -> None:
     """One round of sweeps: put right what crashes left behind, and ring for what is due. Idempotent."""
     turns.sweep(database, settings=settings)
     fetch.sweep(database, settings=settings)
     deliver.sweep(database, channels=channels, settings=settings)
     review.sweep(database)
+    retention.sweep(database, media=media, settings=settings)
     with database.write() as tx:
         messages.saw_accounts(tx, since_s=60.0)
     with database.read() as tx:

@@ -116,6 +116,33 @@ class ReviewSettings(Section):
     undo_s: float = Field(default=0.0, description="an approved reply waits this long so that it can be undone")
 
 
+class RetentionSettings(Section):
+    """Days after which upkeep forgets; 0 = never. docs/privacy.md says what stays and why these numbers."""
+
+    events_days: float = Field(default=30.0, ge=0, description="raw webhook bodies; never longer than what they hold")
+    pictures_days: float = Field(default=30.0, ge=0, description="picture files that no younger message uses")
+    messages_days: float = Field(default=180.0, ge=0, description="words of customers, and the platform's message ids")
+    looks_days: float = Field(default=180.0, ge=0, description="what was read from pictures")
+    drafts_days: float = Field(default=180.0, ge=0, description="readings, records of orders and words of drafts")
+    decisions_days: float = Field(default=180.0, ge=0, description="suggestions to agents; scores and reasons stay")
+    stages_days: float = Field(default=180.0, ge=0, description="timings of stages (rows are deleted)")
+    outbound_days: float = Field(default=180.0, ge=0, description="words that were sent")
+    reviews_days: float = Field(default=180.0, ge=0, description="words of agents and notes; verdicts stay")
+    customers_days: float = Field(
+        default=730.0, ge=0, description="customers who wrote nothing for so long are deleted"
+    )
+    changes_days: float = Field(default=2.0, ge=0, description="the list that web pages follow (rows are deleted)")
+    audit_days: float = Field(default=730.0, ge=0, description="who did what (rows are deleted)")
+    batch: int = Field(default=200, ge=1, le=1000, description="rows that one transaction forgets")
+
+    def days(self, name: str) -> float:
+        """The age of one setting. A raw body holds words and pictures: it goes with the first of them."""
+        if name != "events_days":
+            return float(getattr(self, name))
+        ages = [age for age in (self.events_days, self.messages_days, self.pictures_days) if age]
+        return min(ages, default=0.0)
+
+
 class ShopSettings(Section):
     """What the shop promises and how it speaks."""
 
@@ -191,6 +218,7 @@ class Settings(BaseSettings):
     fetch: FetchSettings = FetchSettings()
     deliver: DeliverSettings = DeliverSettings()
     review: ReviewSettings = ReviewSettings()
+    retention: RetentionSettings = RetentionSettings()
     shop: ShopSettings = ShopSettings()
     engine: EngineSettings = EngineSettings()
     cache: CacheSettings = CacheSettings()

@@ -11,7 +11,9 @@ EVERY_S = 5.0
 def once() -> None:
     """One round of all sweeps."""
     here = runtime.services()
-    pipeline.upkeep(database=here.database, channels=here.channels, settings=here.settings, ring=here.ring)
+    pipeline.upkeep(
+        database=here.database, channels=here.channels, media=here.media, settings=here.settings, ring=here.ring
+    )
 
 
 if __name__ == "__main__":

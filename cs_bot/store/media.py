@@ -62,6 +62,15 @@ class MediaStore:
                 continue
         return found
 
+    def remove(self, sha256: str) -> None:
+        """Remove a file; one that is not there is no error. Raises StoreUnavailable."""
+        try:
+            self._files.rm_file(self._path(sha256))
+        except FileNotFoundError:
+            return
+        except OSError as problem:
+            raise StoreUnavailable(f"the picture store can't take this now ({type(problem).__name__})") from problem
+
 
 def _write_whole(path: str, data: bytes) -> None:
     """A reader sees all of the file or none, also after a crash."""

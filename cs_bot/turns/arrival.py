@@ -36,9 +36,11 @@ def arrive(
     settings: TurnSettings,
 ) -> Arrival:
     """Store one message inside the webhook's transaction (T1)."""
-    customer_id = customers.upsert(tx, channel, account, message.customer, now=tx.now())
     found = conversations.arrive(tx, channel, account, message.conversation_id, message.message_id)
+    if found.forgotten:  # before anything of the customer is stored again
+        return Arrival(None)
     row = found.row
+    customer_id = customers.upsert(tx, channel, account, message.customer, now=tx.now())
     message_id = messages.add(
         tx,
         conversation_id=row["id"],

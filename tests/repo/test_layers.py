@@ -13,7 +13,7 @@ supervisor | web
 evaluate | testing
 bootstrap
 pipeline
-receive | fetch | see | ground | answer | gate | deliver | review | calibration
+receive | fetch | see | ground | answer | gate | deliver | review | calibration | retention
 turns | channels | shops
 knowledge
 vision | cache | claims | signals
@@ -21,7 +21,7 @@ images | signatures | jobs | observe
 store
 settings
 schemas
-records | errors
+records | errors | masking
 """
 # What each library may be imported by; the composition root and the exempt modules are named.
 FENCES = {

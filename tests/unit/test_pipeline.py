@@ -298,7 +298,9 @@ def test_what_is_done_is_said_in_ids_and_words_of_ours_alone(shop: Services, cap
 def test_upkeep_rings_for_every_queue_with_something_due_and_is_idempotent(shop: Services) -> None:
     def upkeep() -> list[str]:
         rung(shop).clear()
-        pipeline.upkeep(database=shop.database, channels=shop.channels, settings=shop.settings, ring=shop.ring)
+        pipeline.upkeep(
+            database=shop.database, channels=shop.channels, media=shop.media, settings=shop.settings, ring=shop.ring
+        )
         return rung(shop)
 
     assert upkeep() == []
@@ -313,7 +315,9 @@ def test_upkeep_brings_back_the_turn_of_a_worker_that_died(shop: Services) -> No
     say(shop)
     claimed(shop)
     shop.database.shift(31)
-    pipeline.upkeep(database=shop.database, channels=shop.channels, settings=shop.settings, ring=shop.ring)
+    pipeline.upkeep(
+        database=shop.database, channels=shop.channels, media=shop.media, settings=shop.settings, ring=shop.ring
+    )
     assert rung(shop) == ["answer"]
     answer_due(shop)
     assert rows(shop, tables.turns)[0]["attempts"] == 2

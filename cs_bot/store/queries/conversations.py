@@ -5,13 +5,16 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import Owner
 from cs_bot.store.database import Transaction
+from cs_bot.store.queries.hashed import hashed_id
 from cs_bot.store.queries.sql import insert, insert_for
-from cs_bot.store.tables import UtcTime, conversations, reviews, revocations
+from cs_bot.store.tables import UtcTime, conversations, messages, reviews, revocations
+
+NEW = 2  # next_seq of a conversation whose first message is arriving
 
 
 def open_and_lock(tx: Transaction, channel: str, account: str, external_id: str) -> RowMapping:
@@ -34,7 +37,7 @@ def _arrival(dialect: str) -> Any:
     key: dict[str, Any] = {name: bindparam(name) for name in ("channel", "account", "external_id")}
     return (
         insert_for(dialect, conversations)
-        .values(**key, created_at=now, updated_at=now, next_seq=2)
+        .values(**key, created_at=now, updated_at=now, next_seq=NEW)
         .on_conflict_do_update(
             index_elements=["channel", "account", "external_id"],
             set_={"updated_at": now, "next_seq": conversations.c.next_seq + 1},
@@ -51,9 +54,15 @@ def _surroundings() -> Any:
         revocations.c.account == bindparam("account"),
         revocations.c.external_id == bindparam("message"),
     )
+    forgotten = (
+        messages.c.channel == bindparam("channel"),
+        messages.c.account == bindparam("account"),
+        messages.c.external_id == bindparam("hashed"),
+    )
     return select(
         select(reviews.c.id).where(*review).scalar_subquery().label("open_review_id"),
         select(revocations.c.revoked_at).where(*revoked).scalar_subquery().label("revoked_at"),
+        select(messages.c.id).where(*forgotten).scalar_subquery().label("forgotten_id"),
     )
 
 
@@ -63,6 +72,7 @@ class Arrived(NamedTuple):
     row: RowMapping
     open_review_id: int | None
     revoked_at: datetime | None  # the message's revoke came first
+    forgotten: bool  # the message was here before, and only its hash is left
 
 
 def arrive(tx: Transaction, channel: str, account: str, external_id: str, message: str) -> Arrived:
@@ -73,8 +83,32 @@ def arrive(tx: Transaction, channel: str, account: str, external_id: str, messag
     key = {"channel": channel, "account": account}
     row = tx.execute(_arrival(tx.dialect), {**key, "external_id": external_id, "now": tx.now()}).mappings().first()
     assert row is not None
-    found = tx.execute(_surroundings(), {**key, "conversation": row["id"], "message": message}).one()
-    return Arrived(row, found.open_review_id, found.revoked_at)
+    names = {"message": message, "hashed": hashed_id(channel, account, message)}
+    found = tx.execute(_surroundings(), {**key, "conversation": row["id"], **names}).one()
+    forgotten = found.forgotten_id is not None
+    if row["next_seq"] == NEW and row["owner_changed_at"] is None:
+        row = _as_before_it_was_forgotten(tx, row, forgotten=forgotten)
+    return Arrived(row, found.open_review_id, found.revoked_at, forgotten)
+
+
+def _as_before_it_was_forgotten(tx: Transaction, row: RowMapping, *, forgotten: bool) -> RowMapping:
+    """A customer's deletion must not give a conversation back to the bot that a person has taken over.
+
+    Nor may a repeated message bring the conversation's id back.
+    """
+    before = tx.row(
+        select(conversations.c.owner, conversations.c.owner_changed_at).where(
+            conversations.c.channel == row["channel"],
+            conversations.c.account == row["account"],
+            conversations.c.external_id == hashed_id(row["channel"], row["account"], row["external_id"]),
+        )
+    )
+    if forgotten:
+        tx.execute(delete(conversations).where(conversations.c.id == row["id"]))
+    elif before is not None and before["owner"] != Owner.BOT:
+        set_owner(tx, row, Owner(before["owner"]), before["owner_changed_at"])
+        return get(tx, row["id"])
+    return row
 
 
 @cache

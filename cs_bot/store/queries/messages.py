@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, String, Table, bindparam, exists, func, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import End, Reason
 from cs_bot.store.database import Transaction
+from cs_bot.store.queries.hashed import both_forms
 from cs_bot.store.queries.sql import insert, insert_for
 from cs_bot.store.tables import accounts_seen, events, messages, outbound, picture_uses, revocations
 
@@ -17,13 +18,19 @@ from cs_bot.store.tables import accounts_seen, events, messages, outbound, pictu
 @cache
 def _new(dialect: str, table: Table, names: tuple[str, ...]) -> Any:
     values = {name: bindparam(name, type_=table.c[name].type) for name in names}
-    key = ["channel", "account", "external_id"]
-    return insert_for(dialect, table).values(**values).on_conflict_do_nothing(index_elements=key).returning(table.c.id)
+    same = [table.c[name] == values[name] for name in ("channel", "account")]
+    forgotten = exists().where(*same, table.c.external_id == bindparam("hashed", type_=String))
+    new = insert_for(dialect, table).from_select(list(names), select(*values.values()).where(~forgotten))
+    return new.on_conflict_do_nothing(index_elements=["channel", "account", "external_id"]).returning(table.c.id)
 
 
 def _add(tx: Transaction, table: Table, values: dict[str, Any]) -> int | None:
-    """The new row's id; None when the platform's id is known (another body is counted, the first is kept)."""
-    found = tx.execute(_new(tx.dialect, table, tuple(values)), values).scalar()
+    """The new row's id; None when the platform's id is known, also as the hash that retention leaves of it.
+
+    Another body is counted, the first is kept; of a forgotten one nothing is left to compare.
+    """
+    forms = both_forms(values["channel"], values["account"], values["external_id"])
+    found = tx.execute(_new(tx.dialect, table, tuple(values)), {**values, "hashed": forms[1]}).scalar()
     if found is not None:
         return int(found)
     tx.execute(
@@ -33,6 +40,7 @@ def _add(tx: Transaction, table: Table, values: dict[str, Any]) -> int | None:
             table.c.account == values["account"],
             table.c.external_id == values["external_id"],
             table.c.body_sha256 != values["body_sha256"],
+            table.c.forgotten_at.is_(None),
         )
         .values(conflicts=table.c.conflicts + 1)
     )
@@ -65,10 +73,11 @@ def add(tx: Transaction, **values: Any) -> int | None:
 
 
 def find(tx: Transaction, channel: str, account: str, external_id: str) -> RowMapping | None:
-    """A message by the platform's id."""
+    """A message by the platform's id, also when only its hash is left."""
+    forms = both_forms(channel, account, external_id)
     return tx.row(
         select(messages).where(
-            messages.c.channel == channel, messages.c.account == account, messages.c.external_id == external_id
+            messages.c.channel == channel, messages.c.account == account, messages.c.external_id.in_(forms)
         )
     )
 
@@ -208,7 +217,12 @@ def earlier(tx: Transaction, conversation_id: int, *, before_seq: int, limit: in
     )
     replied = tx.rows(
         select(outbound.c.kind, outbound.c.text, outbound.c.sent_at)
-        .where(outbound.c.conversation_id == conversation_id, outbound.c.state == "sent", outbound.c.kind != "handoff")
+        .where(
+            outbound.c.conversation_id == conversation_id,
+            outbound.c.state == "sent",
+            outbound.c.kind != "handoff",
+            outbound.c.forgotten_at.is_(None),
+        )
         .order_by(outbound.c.id.desc())
         .limit(limit)
     )

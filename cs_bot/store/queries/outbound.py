@@ -135,6 +135,7 @@ def is_ours(tx: Transaction, conversation_id: int, outbound_id: str | None, text
         outbound.c.text == text,
         outbound.c.state.in_(["sending", "unknown", "undetermined", "sent"]),
         outbound.c.created_at >= since,
+        outbound.c.forgotten_at.is_(None),
     )
     return bool(tx.value(select(exists().where(or_(outbound.c.outbound_id == (outbound_id or ""), same_text)))))
 

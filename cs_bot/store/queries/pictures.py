@@ -111,11 +111,10 @@ def settle(tx: Transaction, use_id: int, fence: int, *, picture_id: int | None, 
 
 
 def store(tx: Transaction, **values: Any) -> int:
-    """The picture's row, made when new."""
-    tx.execute(
-        insert(tx, pictures).values(stored_at=tx.now(), **values).on_conflict_do_nothing(index_elements=["sha256"])
-    )
-    return int(tx.value(select(pictures.c.id).where(pictures.c.sha256 == values["sha256"])))
+    """The picture's row, made when new; locked, so that retention does not remove it meanwhile."""
+    new = insert(tx, pictures).values(stored_at=tx.now(), **values)
+    kept = new.on_conflict_do_update(index_elements=["sha256"], set_={"sha256": new.excluded.sha256})
+    return int(tx.value(kept.returning(pictures.c.id)))
 
 
 def of_messages(tx: Transaction, message_ids: Sequence[int]) -> dict[int, tuple[PictureUse, ...]]:

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
-from cs_bot.records import SCHEMA_VERSION, Decision, Draft, Facts, Look, Reading
+from cs_bot import masking
+from cs_bot.records import ORDER_FIELDS, SCHEMA_VERSION, Decision, Draft, Facts, Look, ReadField, Reading
 from cs_bot.store.database import Transaction
 from cs_bot.store.tables import (
     conversations,
@@ -91,13 +92,36 @@ def recent_bot_replies(tx: Transaction, conversation_id: int, window_s: float) -
     )
 
 
+def masked(look: Look) -> Look:
+    """The look without phones and addresses in what was read as words.
+
+    The order's fields stay: they are the key to the record, and proof.
+    """
+    words = {
+        "lines": tuple(masking.mask(line) for line in look.lines),
+        "items": tuple(
+            item.model_copy(update={"attributes": {k: masking.mask(v) for k, v in item.attributes.items()}})
+            for item in look.items
+        ),
+        "fields": {
+            name: field if name in ORDER_FIELDS or field.value is None else _masked_field(field)
+            for name, field in look.fields.items()
+        },
+    }
+    return look.model_copy(update=words)
+
+
+def _masked_field(field: ReadField) -> ReadField:
+    return field.model_copy(update={"value": masking.mask(field.value or "")})
+
+
 def add_looks(tx: Transaction, turn_id: int, found: Sequence[Look]) -> None:
-    """Keep what was seen."""
+    """Keep what was seen, masked."""
     rows = [
         {
             "turn_id": turn_id,
             "picture_sha256": look.picture_sha256,
-            "body": {"schema": SCHEMA_VERSION, **look.model_dump(mode="json")},
+            "body": {"schema": SCHEMA_VERSION, **masked(look).model_dump(mode="json")},
             "at": tx.now(),
         }
         for look in found
@@ -107,7 +131,8 @@ def add_looks(tx: Transaction, turn_id: int, found: Sequence[Look]) -> None:
 
 
 def add_draft(tx: Transaction, turn_id: int, round_: int, reading: Reading, facts: Facts, draft: Draft | None) -> int:
-    """Keep what was read, fetched and said; the draft's id."""
+    """Keep what was read (pictures masked), fetched and said; the draft's id."""
+    reading = reading.model_copy(update={"looks": tuple(masked(look) for look in reading.looks)})
     return int(
         tx.value(
             drafts.insert()

@@ -12,6 +12,7 @@ from cs_bot.store.tables.answers import (
     stages,
 )
 from cs_bot.store.tables.columns import Money, UtcTime, metadata
+from cs_bot.store.tables.privacy import deletions, retention_progress
 from cs_bot.store.tables.shop import (
     agents,
     audit,
@@ -46,6 +47,7 @@ __all__ = [
     "conversations",
     "customers",
     "decisions",
+    "deletions",
     "drafts",
     "events",
     "faq",
@@ -62,6 +64,7 @@ __all__ = [
     "product_codes",
     "product_pictures",
     "products",
+    "retention_progress",
     "review_history",
     "reviews",
     "revocations",

@@ -14,7 +14,7 @@ from sqlalchemy import (
     text,
 )
 
-from cs_bot.store.tables.columns import Id, Json, UtcTime, id_column, metadata, reference
+from cs_bot.store.tables.columns import Id, Json, UtcTime, forgotten_column, id_column, metadata, reference
 
 outbound = Table(
     "outbound",
@@ -41,6 +41,7 @@ outbound = Table(
     Column("detail", String(200)),
     Column("created_at", UtcTime, nullable=False),
     Column("sent_at", UtcTime),
+    forgotten_column(),
     UniqueConstraint("conversation_id", "origin", "part"),
     Index(
         "ix_outbound_undelivered",
@@ -70,6 +71,7 @@ reviews = Table(
     Column("opened_at", UtcTime, nullable=False),
     Column("due_at", UtcTime, nullable=False),
     Column("closed_at", UtcTime),
+    forgotten_column(),
     Index(
         "uq_reviews_one_open",
         "conversation_id",
@@ -89,6 +91,7 @@ review_history = Table(
     Column("agent_id", Id, ForeignKey("agents.id")),  # null = the system
     Column("action", String(24), nullable=False),
     Column("detail", Json, nullable=False),
+    forgotten_column(),
 )
 
 policies = Table(
@@ -112,6 +115,7 @@ decisions = Table(
     Column("kind", String(16), nullable=False),
     Column("route", String(16), nullable=False),
     Column("body", Json, nullable=False),  # records.Decision with schema version
+    forgotten_column(),
 )
 
 judgements = Table(
@@ -128,6 +132,7 @@ judgements = Table(
     Column("flags", Json, nullable=False),  # numbers in the text that are in no fact
     Column("policy_version", Integer, nullable=False),
     Column("at", UtcTime, nullable=False, index=True),
+    forgotten_column(),
 )
 
 looks = Table(
@@ -138,6 +143,7 @@ looks = Table(
     Column("picture_sha256", String(64), nullable=False, index=True),
     Column("body", Json, nullable=False),  # records.Look with schema version
     Column("at", UtcTime, nullable=False),
+    forgotten_column(),
 )
 
 drafts = Table(
@@ -150,6 +156,7 @@ drafts = Table(
     Column("facts", Json, nullable=False),
     Column("draft", Json),  # null: nothing could be said
     Column("at", UtcTime, nullable=False),
+    forgotten_column(),
 )
 
 stages = Table(

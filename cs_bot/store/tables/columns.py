@@ -82,3 +82,8 @@ def id_column() -> Column[int]:
 
 def reference(name: str, target: str, *, nullable: bool = False) -> Column[int]:
     return Column(name, Id, ForeignKey(f"{target}.id"), nullable=nullable, index=True)
+
+
+def forgotten_column() -> Column[Any]:
+    """When what was personal in the row was taken out (retention, or a customer's deletion); null = it is all there."""
+    return Column("forgotten_at", UtcTime)

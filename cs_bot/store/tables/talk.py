@@ -12,7 +12,7 @@ from sqlalchemy import (
     text,
 )
 
-from cs_bot.store.tables.columns import Json, UtcTime, id_column, metadata, reference
+from cs_bot.store.tables.columns import Json, UtcTime, forgotten_column, id_column, metadata, reference
 
 events = Table(
     "events",  # raw webhook deliveries, kept until retention
@@ -20,7 +20,7 @@ events = Table(
     id_column(),
     Column("channel", String(32), nullable=False),
     Column("account", String(63), nullable=False),
-    Column("external_id", String(200), nullable=False),  # the delivery's id
+    Column("external_id", String(200), nullable=False),  # the delivery's id; once forgotten its hash
     Column("received_at", UtcTime, nullable=False, index=True),
     Column("body", LargeBinary),  # null once retention has passed
     Column("body_sha256", String(64), nullable=False),
@@ -28,6 +28,7 @@ events = Table(
     Column("state", String(16), nullable=False),  # parsed | unparsed | not_json
     Column("problem", String(300)),
     Column("conflicts", Integer, nullable=False, server_default="0"),  # same id, other body: first kept
+    forgotten_column(),
     UniqueConstraint("channel", "account", "external_id"),
 )
 
@@ -100,6 +101,7 @@ messages = Table(
     Column("end", String(16)),  # records.End; null = not ended yet
     Column("end_reason", String(40)),
     Column("ended_at", UtcTime),
+    forgotten_column(),
     UniqueConstraint("channel", "account", "external_id"),
     UniqueConstraint("conversation_id", "seq"),
     Index(
