@@ -2,16 +2,21 @@
 
 import getpass
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from redis.exceptions import RedisError
 
 from cs_bot import bootstrap, retention
+from cs_bot.cache import purge
 from cs_bot.cli.data import progress_bar, services
 from cs_bot.cli.run import Config
 from cs_bot.errors import ConfigError
+from cs_bot.records import Customer
 
+REDIS_S = 5.0
 customer_app = typer.Typer(no_args_is_help=True, help="What is stored of one customer, and deleting it.")
 
 Number = Annotated[int | None, typer.Argument(metavar="[ID]", help="Our number of the customer.")]
@@ -80,12 +85,30 @@ def delete(
             media=here.media,
             actor=by or getpass.getuser(),
             force=force,
+            uncache=lambda customer, pictures: _uncache(here, customer, pictures),
             progress=progress,
         )
     if as_json:
         typer.echo(json.dumps(asdict(done), ensure_ascii=False, default=str))
         return
     _tell(done)
+
+
+def _uncache(here: bootstrap.Services, customer: Customer, pictures: Sequence[str]) -> None:
+    """What the cache holds of them goes now; without Redis it runs out by itself."""
+    redis = bootstrap.redis_client(here.settings, answer_s=REDIS_S)
+    try:
+        purge(redis, customer=customer)
+        if pictures:
+            purge(redis, pictures=pictures)
+    except RedisError as problem:
+        typer.echo(
+            f"note: the cache can't be reached ({type(problem).__name__}); what it holds of them runs out within"
+            f" {here.settings.cache.look_ttl_s / 3600:g} h",
+            err=True,
+        )
+    finally:
+        redis.close()
 
 
 def _which(

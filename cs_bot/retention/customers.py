@@ -2,22 +2,24 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cs_bot import turns
 from cs_bot.errors import Conflict, NotFound
+from cs_bot.records import Customer
 from cs_bot.retention.files import remove_picture
 from cs_bot.store.database import Database, Row, Transaction
 from cs_bot.store.media import MediaStore
-from cs_bot.store.queries import conversations, deletions, forgetting, outbound, retention
+from cs_bot.store.queries import conversations, customers, deletions, forgetting, outbound, retention
 from cs_bot.store.queries.contacts import folded_email, folded_phone
 
 BATCH = 100
 RULES = tuple(rule for rule in retention.RULES if rule.marked and rule.name != "pictures")
 Progress = Callable[[int, int], None]
+Uncache = Callable[[Customer, Sequence[str]], None]  # the customer, and the SHA-256 of pictures that are gone
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,15 @@ def delete(
     actor: str,
     force: bool = False,
     events: bool = True,
+    uncache: Uncache | None = None,
     progress: Progress | None = None,
 ) -> Deletion:
     """Delete everything personal of a customer, in small transactions; a run that broke off is finished by the next.
 
     `force` first takes back, as if the customer had revoked them, the messages that nobody has answered, and cancels
     what is not yet sent. `events=False` leaves out the search through the raw bodies of other deliveries (for somebody
-    silent for longer than bodies are kept). Raises NotFound, and Conflict while something of theirs is not over.
+    silent for longer than bodies are kept). `uncache` takes them out of the cache, too. Raises NotFound, and Conflict
+    while something of theirs is not over.
     """
     with database.read() as tx:
         row, done = _row(tx, customer_id), _proof(tx, customer_id)
@@ -103,7 +107,8 @@ def delete(
         _take_back(database, customer_id)
     _must_be_over(database, customer_id)
     counts = Counter[str]()
-    counts["pictures removed"] = _pictures(database, media, customer_id)
+    removed = _pictures(database, media, customer_id)
+    counts["pictures removed"] = len(removed)
     with database.write() as tx:
         known = [external_id for _, external_id in deletions.conversations_of(tx, customer_id, alone=True)]
         deletions.drop_revocations(tx, customer_id)
@@ -111,6 +116,11 @@ def delete(
         counts[rule.name] = _forget_all(database, rule, customer_id)
     if events:
         counts["events"] += _mentions(database, row, known, progress)
+    if uncache is not None:
+        with database.read() as tx:
+            customer = customers.get(tx, customer_id)
+        assert customer is not None
+        uncache(customer, removed)
     return _close(database, row, actor=actor, counts=counts)
 
 
@@ -150,10 +160,11 @@ def _take_back(database: Database, customer_id: int) -> None:
             outbound.cancel(tx, row["id"], "cancelled", "customer deleted")
 
 
-def _pictures(database: Database, media: MediaStore, customer_id: int) -> int:
+def _pictures(database: Database, media: MediaStore, customer_id: int) -> list[str]:
     with database.write() as tx:
         found = forgetting.let_go_of_pictures(tx, deletions.uses_of(customer_id))
-    return sum(remove_picture(database, media, picture_id) for picture_id in sorted(found))
+    removed = (remove_picture(database, media, picture_id) for picture_id in sorted(found))
+    return [sha256 for sha256 in removed if sha256 is not None]
 
 
 def _forget_all(database: Database, rule: retention.Rule, customer_id: int) -> int:

@@ -4,10 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import redis
 
+from cs_bot.cache import keys
 from cs_bot.store.database import Database
+from cs_bot.store.queries import customers
 from tests.commands import Run
-from tests.forgetting import PERSONAL, a_shop, answered, asked
+from tests.forgetting import PERSONAL, a_shop, answered, asked, rows
+from tests.services import RedisServer
 
 
 @pytest.mark.usefixtures("with_account")
@@ -64,3 +68,46 @@ def test_what_cant_be_meant_is_one_clear_line(run: Run, words: tuple[str, ...], 
     done = run("customer", *words)
     assert done.code == code
     assert said in done.err
+
+
+@pytest.mark.usefixtures("with_account")
+def test_the_cache_forgets_them_too(
+    run: Run,
+    sqlite_database: Database,
+    tmp_path: Path,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop = a_shop(sqlite_database, tmp_path)
+    answered(shop)
+    [picture] = rows(shop, "pictures")
+    with shop.database.read() as tx:
+        customer = customers.get(tx, 1)
+    assert customer is not None
+    monkeypatch.setenv("CSBOT_REDIS_URL", redis_server.url)
+    client = redis.Redis.from_url(redis_server.url)
+    others, theirs = (
+        f"{keys.LOOK}:x:{'0' * 64}",
+        (f"{keys.LOOK}:x:{picture['sha256']}", f"{keys.PREFIX}:d:{keys.owner(customer)}"),
+    )
+    for key in (others, *theirs):
+        client.set(key, b"1", ex=60)
+    assert run("customer", "delete", "1").code == 0
+    assert client.exists(others)
+    assert not client.exists(*theirs)
+    client.close()
+    shop.close()
+
+
+@pytest.mark.usefixtures("with_account")
+def test_without_redis_the_deletion_is_done_and_says_until_when_the_cache_holds_something(
+    run: Run, sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = a_shop(sqlite_database, tmp_path)
+    answered(shop)
+    monkeypatch.setenv("CSBOT_REDIS_URL", f"unix://{tmp_path}/nobody.sock")
+    done = run("customer", "delete", "1")
+    assert done.code == 0
+    assert "the cache can't be reached" in done.err
+    assert "within 24 h" in done.err
+    shop.close()

@@ -124,7 +124,8 @@ def _ids(tx: Transaction, table: Table, which: Which) -> dict[int, str]:
 
     A delivery that came again in the very moment its first was forgotten would have the same: it is called a twin.
     """
-    rows = tx.rows(select(table.c.id, table.c.channel, table.c.account, table.c.external_id).where(which))
+    fresh = which & table.c.forgotten_at.is_(None)
+    rows = tx.rows(select(table.c.id, table.c.channel, table.c.account, table.c.external_id).where(fresh))
     hashed = {row["id"]: hashed_id(row["channel"], row["account"], row["external_id"]) for row in rows}
     same = select(table.c.id, table.c.external_id).where(table.c.external_id.in_(set(hashed.values())))
     taken = {row["external_id"] for row in tx.rows(same) if hashed.get(row["id"]) != row["external_id"]}
