@@ -96,9 +96,9 @@ def _reached(was: Progress, seen_id: int, waiting: set[int], *, over: bool) -> t
 def _files(database: Database, media: MediaStore, was: Progress, before: datetime) -> tuple[int, Progress, bool]:
     with database.read() as tx:
         rows = retention.old_pictures(tx, was.seen_id, before, PAGE)
-    removed = sum(remove_picture(database, media, row["id"]) is not None for row in rows if not row["used"])
-    used = {int(row["id"]) for row in rows if row["used"]}
-    return removed, *_reached(was, int(rows[-1]["id"]) if rows else was.seen_id, used, over=len(rows) < PAGE)
+    removed = {int(r["id"]) for r in rows if not r["used"] and remove_picture(database, media, r["id"]) is not None}
+    stay = {int(row["id"]) for row in rows} - removed
+    return len(removed), *_reached(was, int(rows[-1]["id"]) if rows else was.seen_id, stay, over=len(rows) < PAGE)
 
 
 def _revocations(database: Database, was: Progress, before: datetime, batch: int) -> tuple[int, Progress, bool]:

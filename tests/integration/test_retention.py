@@ -195,6 +195,25 @@ def test_a_picture_that_a_younger_message_shows_stays(shop: Services, tmp_path: 
     assert list(files(tmp_path)) == []
 
 
+def test_the_shops_own_picture_stays_whoever_posted_it(shop: Services, tmp_path: Path) -> None:
+    answered(shop)
+    [picture] = rows(shop, "pictures")
+    mark = {"channel": "generic", "account": "shop"}
+    with shop.database.write() as tx:
+        times = {"updated_at": tx.now(), "synced_at": tx.now()}
+        product = {"product_id": "P-1", "body": {}, "active": True, "grams": "", "grams_version": 1, **times}
+        row_id = tx.value(tables.products.insert().values(**mark, **product).returning(tables.products.c.id))
+        shown = {"position": 0, "url": "", "skus": [], "state": "ready", "sha256": picture["sha256"]}
+        tx.execute(tables.product_pictures.insert().values(product_row_id=row_id, **mark, **shown))
+    shop.database.shift(100 * DAY_S)
+    sweep_all(shop)
+    assert shop.media.read(picture["sha256"])
+    with shop.database.write() as tx:
+        tx.execute(tables.product_pictures.delete())
+    sweep_all(shop)
+    assert list(files(tmp_path)) == []
+
+
 def test_a_picture_that_comes_again_while_its_file_is_removed_has_a_file(shop: Services) -> None:
     answered(shop)
     [picture] = rows(shop, "pictures")
@@ -291,6 +310,8 @@ def test_every_table_has_a_rule_or_a_reason_to_have_none() -> None:
         "orders": "the shop's records: they go where they come from",
         "order_lines": "as orders",
         "products": "no person",
+        "product_codes": "no person",
+        "product_pictures": "no person",
         "faq": "no person",
         "agents": "names of the shop's people: history needs them",
         "workers_seen": "forgotten after an hour",

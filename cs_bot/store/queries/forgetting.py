@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, exists, or_, select, update
 
 from cs_bot.store.database import Transaction
 from cs_bot.store.queries.hashed import hashed_id
@@ -17,6 +17,7 @@ from cs_bot.store.tables import (
     outbound,
     picture_uses,
     pictures,
+    product_pictures,
     review_history,
     reviews,
 )
@@ -103,15 +104,16 @@ def let_go_of_pictures(tx: Transaction, which: Which) -> set[int]:
 
 
 def lock_unused_picture(tx: Transaction, picture_id: int) -> str | None:
-    """The SHA-256 of a picture that nothing refers to, locked; None when it is used or gone.
+    """The SHA-256 of a picture that nothing refers to, locked; None when it is used, the shop's own, or gone.
 
     The question is asked after the lock: whoever starts to use it meanwhile (fetch) waits, or is seen.
     """
     row = tx.row(select(pictures.c.sha256).where(pictures.c.id == picture_id).with_for_update())
     if row is None:
         return None
-    used = tx.row(select(picture_uses.c.id).where(picture_uses.c.picture_id == picture_id).limit(1))
-    return None if used is not None else str(row["sha256"])
+    used = exists().where(picture_uses.c.picture_id == picture_id)
+    the_shops = exists().where(product_pictures.c.sha256 == row["sha256"])
+    return None if tx.value(select(or_(used, the_shops))) else str(row["sha256"])
 
 
 def drop_picture(tx: Transaction, picture_id: int) -> None:
