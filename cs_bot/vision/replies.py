@@ -17,6 +17,15 @@ _OWN_RULES = re.compile(
     re.IGNORECASE,
 )
 
+_NEVER = re.compile(  # no shop asks for secrets in a chat, sends people elsewhere to pay, or speaks of other customers
+    r"pass\s*word|pass\s*code|\bcvv\b|(?:verification|security|one[- ]time)\s+code|bank\s+(?:details|account)"
+    r"|(?:developer|debug|admin)\s+mode|jail\s*break|\bother\s+customers?\b|customers?\s+before\s+you|previous\s+customer"
+    r"|pay\s+(?:the\s+seller|me|us|them)\b"
+    r"|密[码碼]|口令|[验驗][证證][码碼]|安全[码碼]|(?:开发者|開發者|调试|管理员)模式|(?:上一|前一|其他|别的|別的)[位个個]?(?:顾客|顧客|客户|客戶|客人|买家)"
+    r"|パスワード|暗証番号|認証コード|開発者モード|(?:前の|他の|ほかの)お客様|비밀번호|인증\s*번호|개발자\s*모드|다른\s*고객",
+    re.IGNORECASE,
+)
+
 
 def judged(reply: str, slots: Collection[str], prompt: str) -> str:
     """The template of a reply, tidied. What it states outside its slots is judged by others (`claims`).
@@ -40,6 +49,8 @@ def judged(reply: str, slots: Collection[str], prompt: str) -> str:
         raise Unusable("the reply has invisible characters")
     if _MARKUP.search(words) or "://" in words:
         raise Unusable("the reply has markup or a link")
+    if _NEVER.search(words):
+        raise Unusable("the reply asks for secrets or speaks of others")
     if _OWN_RULES.search(words) or repeats(words, prompt):
         raise Unusable("the reply speaks of its task instead of the customer's question")
     return template

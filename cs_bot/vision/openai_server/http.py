@@ -37,6 +37,7 @@ class Pool:
 
     def __init__(self, url: str, key: str | None, most: int) -> None:
         self._url, self._key = url, key
+        self._closed = False
         self._pool = httpcore.ConnectionPool(
             ssl_context=_tls() if url.startswith("https:") else None,
             max_connections=most,
@@ -52,6 +53,8 @@ class Pool:
 
     def request(self, method: str, path: str, body: bytes | None, until: float) -> Answer:
         """Ask once. Raises Unreached, or EngineTimeout when `until` (time.monotonic) is reached first."""
+        if self._closed:
+            raise EngineError("the engine is closed")
         left = until - time.monotonic()
         if left <= 0:
             raise EngineTimeout("no time was left for the server")
@@ -70,11 +73,13 @@ class Pool:
             raise EngineTimeout("the server gave no answer in time") from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as problem:
             raise Unreached(f"the line to the server broke ({type(problem).__name__})") from None
-        except RuntimeError:  # closed meanwhile
-            raise EngineError("the engine is closed") from None
+        finally:
+            if self._closed:  # meanwhile: what was opened since would stay open
+                self._pool.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; those that are being used end with an error."""
+        self._closed = True
         self._pool.close()
 
     def _headers(self, body: bytes | None) -> list[tuple[bytes | str, bytes | str]]:
