@@ -11,7 +11,7 @@ from cs_bot.records import Kind
 from cs_bot.vision.base import PictureInput
 
 LABELS = tuple(kind.value for kind in Kind if kind is not Kind.TEXT)
-BARE_LABEL = 0.6  # the share of a kind that was only named: nothing is known of its likelihood
+BARE_LABEL = 0.7  # the share of a kind that was only named: nothing is known of its likelihood
 NO_KNOWN_LABEL = 0.5  # below this mass the first token tells no kind
 
 

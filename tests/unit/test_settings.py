@@ -195,3 +195,18 @@ def test_a_child_gets_this_environment_and_what_is_added(monkeypatch: pytest.Mon
     given = child_environment(CSBOT_HOME="there", MORE="1")
     assert (given["CSBOT_HOME"], given["MORE"]) == ("there", "1")
     assert child_environment()["CSBOT_HOME"] == "here"
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/v1", "http://user:pw@x/v1", "http://x/v1?key=1", "http://"])
+def test_an_engines_address_is_plain(url: str) -> None:
+    refused(engine={"name": "openai", "url": url})
+
+
+def test_an_engines_key_is_never_shown_and_its_address_loses_a_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CSBOT_ENGINE__API_KEY", SECRET)
+    monkeypatch.setenv("CSBOT_ENGINE__URL", "http://127.0.0.1:8000/v1/")
+    engine = load_settings().engine
+    assert engine.url == "http://127.0.0.1:8000/v1"
+    assert engine.api_key is not None
+    assert engine.api_key.get_secret_value() == SECRET
+    assert SECRET not in repr(engine) + str(dict(engine)) + engine.model_dump_json()

@@ -1,12 +1,15 @@
 """Answers of a checkpoint: strictly judged, and a number is read only with evidence."""
 
 import json
+import tomllib
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from cs_bot.records import ITEM_ATTRIBUTES, ORDER_FIELDS, FieldState
 from cs_bot.vision.answers import (
+    COLOURS,
     READS,
     ComparisonRead,
     Evidence,
@@ -56,6 +59,11 @@ def test_every_object_is_closed_and_every_string_bounded(shape: type[Strict]) ->
 def test_the_shapes_have_the_fields_of_the_records() -> None:
     assert set(OrderRead.model_fields) == {*ORDER_FIELDS, "several_orders"}
     assert set(ITEM_ATTRIBUTES) <= set(json_schema(ProductRead)["$defs"]["ItemRead"]["properties"])
+
+
+def test_colours_are_the_catalogs() -> None:
+    known = tomllib.loads(files("cs_bot").joinpath("knowledge", "attributes.toml").read_text("utf-8"))
+    assert set(COLOURS) == set(known["colours"])
 
 
 def test_two_readings_that_agree_are_read() -> None:
