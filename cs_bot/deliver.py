@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from cs_bot.channels.base import Channel
 from cs_bot.records import End, Outbound, Owner, Policy, Reason, Receipt, SendState
 from cs_bot.settings import DeliverSettings, Settings
 from cs_bot.store.database import Database, Row, Transaction
-from cs_bot.store.queries import conversations, customers, messages, outbound, reviews
+from cs_bot.store.queries import conversations, messages, outbound
 from cs_bot.store.queries.sql import changed
 
 Refetch = Callable[[Transaction, dict[str, Any]], str]
@@ -60,32 +60,42 @@ def claim(database: Database, *, settings: Settings, policy: Policy, refetch: Re
             conversation = conversations.try_lock(tx, candidate["conversation_id"])
             if conversation is None:
                 continue
-            row = outbound.head(tx, conversation["id"])
-            if row is None or row["id"] != candidate["id"] or row["state"] != "pending":
-                continue
-            reason = None if row["kind"] != "reply" else _blocked_by(tx, conversation, row, policy, refetch)
-            if reason is not None:
-                _blocked(tx, conversation, row, reason, settings)
-                continue
-            token = outbound.start_sending(tx, row["id"])
-            outbound.start_trial(
-                tx,
-                conversation["channel"],
-                conversation["account"],
-                failures=settings.deliver.breaker_failures,
-                pause_s=settings.deliver.breaker_pause_s,
-            )
-            return Claimed(row["id"], _outbound(tx, conversation, row, token))
+            claimed = claim_head(tx, conversation, settings=settings, policy=policy, refetch=refetch)
+            if claimed is not None:
+                return claimed
     return None
 
 
-def _blocked_by(tx: Transaction, conversation: Row, row: Row, policy: Policy, refetch: Refetch) -> Reason | None:
+def claim_head(
+    tx: Transaction, conversation: Row, *, settings: Settings, policy: Policy, refetch: Refetch
+) -> Claimed | None:
+    """Claim the oldest undelivered row of a locked conversation when it may go out now: checks, then `sending`."""
+    row = outbound.head(tx, conversation["id"])
+    if row is None or row["state"] != "pending" or row["due_at"] > tx.now():
+        return None
+    if row["paused_until"] is not None and row["paused_until"] > tx.now():
+        return None
+    burst = messages.answered_by(tx, row)
+    reason = None if row["kind"] != "reply" else _blocked_by(tx, conversation, row, burst, policy, refetch)
+    if reason is not None:
+        _blocked(tx, conversation, row, reason, settings)
+        return None
+    token = outbound.start_sending(tx, row["id"])
+    rules = settings.deliver
+    if row["send_failures"] >= rules.breaker_failures:
+        account = conversation["channel"], conversation["account"]
+        outbound.start_trial(tx, *account, failures=rules.breaker_failures, pause_s=rules.breaker_pause_s)
+    return Claimed(row["id"], _outbound(conversation, row, burst, token))
+
+
+def _blocked_by(
+    tx: Transaction, conversation: Row, row: Row, burst: Sequence[Row], policy: Policy, refetch: Refetch
+) -> Reason | None:
     """Why a bot reply may not go out now."""
     if conversation["owner"] != Owner.BOT or conversation["epoch"] != row["epoch"]:
         return Reason.TAKEN_OVER
-    if reviews.open_of(tx, conversation["id"]) is not None:
+    if row["open_review_id"] is not None:
         return Reason.REVIEW_OPEN
-    burst = messages.rows_of(tx, messages.of_turn(row["turn_id"]))
     facts = row["facts"]
     if any(m["end"] == End.REVOKED and m["id"] in facts["messages"] for m in burst):
         return Reason.REVOKED
@@ -129,16 +139,15 @@ def _answers(row: Row) -> Any:
     return messages.of_turn(row["turn_id"] if row["turn_id"] is not None else -1)
 
 
-def _outbound(tx: Transaction, conversation: Row, row: Row, token: str) -> Outbound:
-    answered = messages.rows_of(tx, _answers(row))
-    customer = customers.get_many(tx, sorted({m["customer_id"] for m in answered}))
+def _outbound(conversation: Row, row: Row, answered: Sequence[Row], token: str) -> Outbound:
+    first = min(answered, key=lambda m: int(m["customer_id"]), default=None)
     return Outbound(
         outbound_id=row["outbound_id"],
         conversation_id=conversation["id"],
         channel=conversation["channel"],
         account=conversation["account"],
         conversation_external_id=conversation["external_id"],
-        customer_external_id=customer[0].external_id if customer else None,
+        customer_external_id=None if first is None else first["customer_external_id"],
         kind=row["kind"],
         text=row["text"],
         attempts=row["attempts"] + 1,
@@ -155,14 +164,11 @@ def record(database: Database, row_id: int, token: str | None, receipt: Receipt,
     """Write what is known of an attempt (T5); False when another attempt has taken over."""
     rules = settings.deliver
     with database.write() as tx:
-        found = outbound.get(tx, row_id)
-        if found is None:
-            return False
-        conversation = conversations.lock(tx, found["conversation_id"])
+        conversation = conversations.lock_of_outbound(tx, row_id)
         row = outbound.get(tx, row_id)
-        assert row is not None
-        done = outbound.settle(tx, row_id, token, **_outcome(tx, row, receipt, rules))
-        if not done:
+        if conversation is None or row is None:
+            return False
+        if not outbound.settle(tx, row_id, token, **_outcome(tx, row, receipt, rules)):
             return False
         changed(tx, "conversation", conversation["id"])
         _count(tx, conversation, receipt, rules)

@@ -48,9 +48,16 @@ class _Bell:
                 return
             covers = self._latest
             if self._queue.count < ENOUGH_BELLS:
-                self._queue.enqueue(
-                    self._job.path, result_ttl=0, ttl=300, failure_ttl=3600, job_timeout=self._job.timeout_s
-                )
+                with self._queue.connection.pipeline() as together:  # one round trip instead of three
+                    self._queue.enqueue(
+                        self._job.path,
+                        result_ttl=0,
+                        ttl=300,
+                        failure_ttl=3600,
+                        job_timeout=self._job.timeout_s,
+                        pipeline=together,
+                    )
+                    together.execute()
             self._answered = max(self._answered, covers)
 
 

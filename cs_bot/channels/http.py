@@ -60,9 +60,10 @@ def request(
     target = httpx.URL(url)
     said["host"] = target.netloc.decode("ascii")
     backend = Clocked(time.monotonic() + timeout_s)
-    with httpcore.ConnectionPool(ssl_context=_tls(), max_connections=1, network_backend=backend) as pool:
+    address = _core_url(target)
+    with httpcore.HTTPConnection(address.origin, ssl_context=_tls(), network_backend=backend) as connection:
         try:
-            with pool.stream(method, _core_url(target), headers=list(said.items()), content=body or None) as response:
+            with connection.stream(method, address, headers=list(said.items()), content=body or None) as response:
                 found = {name.lower(): value for name, value in response.headers}
                 wait = retry_after(found.get(b"retry-after", b"").decode("latin-1"), now)
                 return Answered(response.status, wait)

@@ -36,11 +36,12 @@ def arrive(
     settings: TurnSettings,
 ) -> Arrival:
     """Store one message inside the webhook's transaction (T1)."""
-    found = conversations.arrive(tx, channel, account, message.conversation_id, message.message_id)
+    person = message.customer
+    found = conversations.arrive(tx, channel, account, message.conversation_id, message.message_id, person.id)
     if found.forgotten:  # before anything of the customer is stored again
         return Arrival(None)
     row = found.row
-    customer_id = customers.upsert(tx, channel, account, message.customer, now=tx.now())
+    customer_id = customers.keep(tx, channel, account, person, known=found.customer, now=tx.now())
     message_id = messages.add(
         tx,
         conversation_id=row["id"],

@@ -21,7 +21,7 @@ def take_over_locked(tx: Transaction, row: Row, at: datetime) -> None:
     working = turns.working(tx, row["id"])
     if working is not None and row["lease_until"] is None:  # it waits for its next attempt: no worker will end it
         messages.end(tx, messages.of_turn(working["id"]), End.HANDED_OVER, Reason.TAKEN_OVER)
-        turns.change(tx, working["id"], state="finished", outcome="handed_over", finished_at=tx.now())
+        turns.finish(tx, working["id"], "handed_over")
     end_waiting(tx, row["id"])
     review = reviews.open_of(tx, row["id"])
     if review is not None:

@@ -80,37 +80,37 @@ def _claim_one(
 ) -> Turn | None:
     fence = conversations.lease(tx, row["id"], settings.turns.lease_s)
     if working is None:
-        waiting = messages.waiting(tx, row["id"])
-        if not waiting:
+        span = messages.waiting_span(tx, row["id"])
+        if span is None:
             conversations.give_lease_back(tx, row["id"], fence)
             return None
-        working = turns.start(tx, row["id"], first_seq=waiting[0]["seq"], deadline_s=settings.turns.deadline_s)
+        started = turns.start(tx, row["id"], span=span, deadline_s=settings.turns.deadline_s)
+        burst = messages.assign_turn(tx, row["id"], started["id"])
+        return load(tx, row, started, burst, fence=fence, policy=policy, follow_up_s=settings.turns.follow_up_s)
     attempts = working["attempts"] + (1 if again else 0)
-    last_seq = messages.assign_turn(tx, row["id"], working["id"]) or working["last_seq"]
-    turns.change(tx, working["id"], attempts=attempts, failed=None, last_seq=max(last_seq, working["last_seq"]))
+    last_seq = max((m["seq"] for m in messages.assign_turn(tx, row["id"], working["id"])), default=0)
+    working = turns.go_on(tx, working, attempts=attempts, last_seq=last_seq)
     if attempts > settings.turns.max_attempts:
         _give_up(tx, row, working["id"], Reason.POISON, settings)
         return None
-    if not messages.count_open(tx, messages.of_turn(working["id"])):  # all revoked while it waited
+    burst = [m for m in messages.rows_of(tx, messages.of_turn(working["id"])) if m["end"] is None]
+    if not burst:  # all revoked while it waited
         conversations.give_lease_back(tx, row["id"], fence)
         _end_turn(tx, working["id"], Finished.REVOKED)
         return None
-    return load(tx, row, working["id"], fence=fence, policy=policy, follow_up_s=settings.turns.follow_up_s)
+    return load(tx, row, working, burst, fence=fence, policy=policy, follow_up_s=settings.turns.follow_up_s)
 
 
 def load(
-    tx: Transaction, row: Row, turn_id: int, *, fence: int, policy: Policy, follow_up_s: float, ended: bool = False
+    tx: Transaction, row: Row, turn: Row, burst: Sequence[Row], *, fence: int, policy: Policy, follow_up_s: float
 ) -> Turn:
-    """The turn with its open messages (`ended`: all of them), customers and history. `row` is the conversation's.
+    """The turn with the messages of `burst`, their customers and what was said before. `row` is the conversation's.
 
     `follow_up_s`: so long before its first message a picture may have been sent that its words are about.
     """
-    turn = turns.get(tx, turn_id)
-    assert turn is not None
-    found = [m for m in messages.rows_of(tx, messages.of_turn(turn_id)) if ended or m["end"] is None]
-    uses = pictures.of_messages(tx, [m["id"] for m in found])
+    uses = pictures.of_messages(tx, [m["id"] for m in burst])
     return Turn(
-        turn_id=turn_id,
+        turn_id=turn["id"],
         conversation_id=row["id"],
         channel=row["channel"],
         account=row["account"],
@@ -131,11 +131,11 @@ def load(
                 customer_id=m["customer_id"],
                 pictures=uses.get(m["id"], ()),
             )
-            for m in found
+            for m in burst
         ),
-        customers=tuple(customers.get_many(tx, sorted({m["customer_id"] for m in found}))),
+        customers=tuple(customers.get_many(tx, sorted({m["customer_id"] for m in burst}))),
         earlier=messages.earlier(tx, row["id"], before_seq=turn["first_seq"]),
-        earlier_looks=_earlier_looks(tx, row["id"], turn, found, follow_up_s),
+        earlier_looks=_earlier_looks(tx, row["id"], turn, burst, follow_up_s),
         owner=Owner(row["owner"]),
         recent_bot_replies=turns.recent_bot_replies(tx, row["id"], policy.loop_window_s),
     )
@@ -165,10 +165,10 @@ def finish(database: Database, turn: Turn, work: Work, *, settings: Settings) ->
     Raises LeaseLost when another worker has the turn now: the result must be thrown away.
     """
     with database.write() as tx:
-        if not conversations.give_lease_back(tx, turn.conversation_id, turn.fence):
+        row = conversations.give_lease_back(tx, turn.conversation_id, turn.fence)
+        if row is None:
             raise LeaseLost
-        row = conversations.lock(tx, turn.conversation_id)
-        open_ids = {m["id"] for m in messages.rows_of(tx, messages.of_turn(turn.turn_id)) if m["end"] is None}
+        open_ids, others_wait = messages.open_now(tx, row["id"], turn.turn_id)
         seen_ids = {m.message_id for m in turn.messages}
         turns.add_stages(tx, work.stages)
         changed(tx, "conversation", row["id"])
@@ -176,7 +176,7 @@ def finish(database: Database, turn: Turn, work: Work, *, settings: Settings) ->
             _end_turn(tx, turn.turn_id, Finished.REVOKED)
             return Finished.REVOKED
         revoked = open_ids != seen_ids
-        if revoked or messages.any_waiting(tx, row["id"]):
+        if revoked or others_wait:
             may_restart = turn.restarts < settings.turns.max_restarts and tx.now() < turn.deadline_at
             if may_restart:
                 return _restart(tx, row, turn)
@@ -233,7 +233,7 @@ def _queue_reply(tx: Transaction, row: Row, turn: Turn, draft: Draft, fact_keys:
 
 def _end_turn(tx: Transaction, turn_id: int, outcome: Finished, decision: Decision | None = None) -> Finished:
     kind, route = (None, None) if decision is None else (decision.kind, decision.route)
-    turns.change(tx, turn_id, state="finished", outcome=outcome, finished_at=tx.now(), kind=kind, route=route)
+    turns.finish(tx, turn_id, outcome, kind, route)
     return outcome
 
 
@@ -280,8 +280,8 @@ def stored(database: Database, turn_id: int, *, settings: Settings, policy: Poli
         if turn is None:
             raise NotFound(f"there is no turn {turn_id}")
         row = conversations.get(tx, turn["conversation_id"])
-        within_s = settings.turns.follow_up_s
-        return load(tx, row, turn_id, fence=row["fence"], policy=policy, follow_up_s=within_s, ended=True)
+        burst = messages.rows_of(tx, messages.of_turn(turn_id))
+        return load(tx, row, turn, burst, fence=row["fence"], policy=policy, follow_up_s=settings.turns.follow_up_s)
 
 
 def seconds_until_due(database: Database) -> float | None:

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, true, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import Owner
 from cs_bot.store.database import Transaction
 from cs_bot.store.queries.hashed import hashed_id
-from cs_bot.store.queries.sql import insert, insert_for
-from cs_bot.store.tables import UtcTime, conversations, messages, reviews, revocations
+from cs_bot.store.queries.sql import built, insert, insert_for
+from cs_bot.store.tables import UtcTime, conversations, customers, messages, outbound, reviews, revocations
 
 NEW = 2  # next_seq of a conversation whose first message is arriving
 
@@ -46,24 +46,36 @@ def _arrival(dialect: str) -> Any:
     )
 
 
-@cache
-def _surroundings() -> Any:
-    review = reviews.c.conversation_id == bindparam("conversation"), reviews.c.state == "open"
+@built
+def _surroundings(
+    conversation_id: int,
+    channel: str,
+    account: str,
+    message: str,
+    customer: str,
+    hashed_message: str,
+    hashed_conversation: str,
+) -> Any:
+    review = reviews.c.conversation_id == conversation_id, reviews.c.state == "open"
     revoked = (
-        revocations.c.channel == bindparam("channel"),
-        revocations.c.account == bindparam("account"),
-        revocations.c.external_id == bindparam("message"),
+        revocations.c.channel == channel,
+        revocations.c.account == account,
+        revocations.c.external_id == message,
     )
-    forgotten = (
-        messages.c.channel == bindparam("channel"),
-        messages.c.account == bindparam("account"),
-        messages.c.external_id == bindparam("hashed"),
+    forgotten = messages.c.channel == channel, messages.c.account == account, messages.c.external_id == hashed_message
+    writer = and_(customers.c.channel == channel, customers.c.account == account, customers.c.external_id == customer)
+    before = conversations.alias("before")
+    itself_before = and_(
+        before.c.channel == channel, before.c.account == account, before.c.external_id == hashed_conversation
     )
     return select(
         select(reviews.c.id).where(*review).scalar_subquery().label("open_review_id"),
         select(revocations.c.revoked_at).where(*revoked).scalar_subquery().label("revoked_at"),
         select(messages.c.id).where(*forgotten).scalar_subquery().label("forgotten_id"),
-    )
+        before.c.owner.label("owner_before"),
+        before.c.owner_changed_at.label("owner_changed_before"),
+        *(customers.c[name] for name in ("id", "name", "emails", "phones")),
+    ).select_from(select(true()).subquery().outerjoin(customers, writer).outerjoin(before, itself_before))
 
 
 class Arrived(NamedTuple):
@@ -73,68 +85,70 @@ class Arrived(NamedTuple):
     open_review_id: int | None
     revoked_at: datetime | None  # the message's revoke came first
     forgotten: bool  # the message was here before, and only its hash is left
+    customer: RowMapping | None  # who wrote it, when known already
 
 
-def arrive(tx: Transaction, channel: str, account: str, external_id: str, message: str) -> Arrived:
+def arrive(tx: Transaction, channel: str, account: str, external_id: str, message: str, customer: str) -> Arrived:
     """As open_and_lock, with the next number taken: next_seq - 1 is this message's (a repeated one leaves a gap).
 
     The look around is a statement of its own: one that waited for the lock still sees what was before its wait.
     """
     key = {"channel": channel, "account": account}
-    row = tx.execute(_arrival(tx.dialect), {**key, "external_id": external_id, "now": tx.now()}).mappings().first()
-    assert row is not None
-    names = {"message": message, "hashed": hashed_id(channel, account, message)}
-    found = tx.execute(_surroundings(), {**key, "conversation": row["id"], **names}).one()
-    forgotten = found.forgotten_id is not None
+    row = tx.execute(_arrival(tx.dialect), {**key, "external_id": external_id, "now": tx.now()}).mappings().one()
+    hashed = (hashed_id(channel, account, name) for name in (message, external_id))
+    around = _surroundings(row["id"], channel, account, message, customer, *hashed)
+    found = tx.execute(around).mappings().one()
     if row["next_seq"] == NEW and row["owner_changed_at"] is None:
-        row = _as_before_it_was_forgotten(tx, row, forgotten=forgotten)
-    return Arrived(row, found.open_review_id, found.revoked_at, forgotten)
+        row = _as_before_it_was_forgotten(tx, row, found)
+    customer_row = found if found["id"] is not None else None
+    return Arrived(row, found["open_review_id"], found["revoked_at"], found["forgotten_id"] is not None, customer_row)
 
 
-def _as_before_it_was_forgotten(tx: Transaction, row: RowMapping, *, forgotten: bool) -> RowMapping:
+def _as_before_it_was_forgotten(tx: Transaction, row: RowMapping, found: RowMapping) -> RowMapping:
     """A customer's deletion must not give a conversation back to the bot that a person has taken over.
 
     Nor may a repeated message bring the conversation's id back.
     """
-    before = tx.row(
-        select(conversations.c.owner, conversations.c.owner_changed_at).where(
-            conversations.c.channel == row["channel"],
-            conversations.c.account == row["account"],
-            conversations.c.external_id == hashed_id(row["channel"], row["account"], row["external_id"]),
-        )
-    )
-    if forgotten:
+    if found["forgotten_id"] is not None:
         tx.execute(delete(conversations).where(conversations.c.id == row["id"]))
-    elif before is not None and before["owner"] != Owner.BOT:
-        set_owner(tx, row, Owner(before["owner"]), before["owner_changed_at"])
+    elif found["owner_before"] is not None and found["owner_before"] != Owner.BOT:
+        set_owner(tx, row, Owner(found["owner_before"]), found["owner_changed_before"])
         return get(tx, row["id"])
     return row
 
 
-@cache
-def _set_due() -> Any:
-    return (
-        update(conversations)
-        .where(conversations.c.id == bindparam("conversation"))
-        .values(
-            due_at=bindparam("due", type_=UtcTime),
-            burst_started_at=bindparam("started", type_=UtcTime),
-            updated_at=bindparam("now", type_=UtcTime),
-        )
-    )
+@built
+def _set_due(conversation_id: int, due_at: datetime, started: datetime, now: datetime) -> Any:
+    of = conversations.c.id == conversation_id
+    return update(conversations).where(of).values(due_at=due_at, burst_started_at=started, updated_at=now)
 
 
 def set_due(tx: Transaction, conversation_id: int, due_at: datetime, started: datetime) -> None:
     """When the waiting burst is to be answered."""
-    values = {"conversation": conversation_id, "due": due_at, "started": started, "now": tx.now()}
-    tx.execute(_set_due(), values)
+    tx.execute(_set_due(conversation_id, due_at, started, tx.now()))
+
+
+@built
+def _lock(conversation_id: int) -> Any:
+    return select(conversations).where(conversations.c.id == conversation_id).with_for_update()
 
 
 def lock(tx: Transaction, conversation_id: int) -> RowMapping:
     """The conversation's row, locked. Every transaction that touches several tables of a conversation starts here."""
-    row = tx.row(select(conversations).where(conversations.c.id == conversation_id).with_for_update())
+    row = tx.row(_lock(conversation_id))
     assert row is not None
     return row
+
+
+@built
+def _lock_of_outbound(row_id: int) -> Any:
+    its = select(outbound.c.conversation_id).where(outbound.c.id == row_id).scalar_subquery()
+    return select(conversations).where(conversations.c.id == its).with_for_update()
+
+
+def lock_of_outbound(tx: Transaction, row_id: int) -> RowMapping | None:
+    """The conversation of a row of the outbox, locked; None when there is no such row."""
+    return tx.row(_lock_of_outbound(row_id))
 
 
 def get(tx: Transaction, conversation_id: int) -> RowMapping:
@@ -149,9 +163,14 @@ def exists(tx: Transaction, conversation_id: int) -> bool:
     return tx.row(select(conversations.c.id).where(conversations.c.id == conversation_id)) is not None
 
 
+@built
+def _try_lock(conversation_id: int) -> Any:
+    return select(conversations).where(conversations.c.id == conversation_id).with_for_update(skip_locked=True)
+
+
 def try_lock(tx: Transaction, conversation_id: int) -> RowMapping | None:
     """The row, locked, or None when another transaction holds it now."""
-    return tx.row(select(conversations).where(conversations.c.id == conversation_id).with_for_update(skip_locked=True))
+    return tx.row(_try_lock(conversation_id))
 
 
 def change(tx: Transaction, conversation_id: int, **values: Any) -> None:
@@ -159,50 +178,62 @@ def change(tx: Transaction, conversation_id: int, **values: Any) -> None:
     tx.execute(update(conversations).where(conversations.c.id == conversation_id).values(updated_at=tx.now(), **values))
 
 
-def due(tx: Transaction, limit: int) -> Sequence[RowMapping]:
-    """Conversations to work on, oldest first: due and free, or with a lost lease. Locked; others' are skipped."""
-    now = tx.now()
+def _can_be_claimed(now: datetime) -> ColumnElement[bool]:
     lost = conversations.c.lease_until < now
     ready = and_(conversations.c.lease_until.is_(None), conversations.c.due_at <= now)
-    return tx.rows(
+    return or_(lost, ready)
+
+
+@built
+def _due(now: datetime, limit: int) -> Any:
+    return (
         select(conversations)
-        .where(or_(lost, ready))
+        .where(_can_be_claimed(now))
         .order_by(func.coalesce(conversations.c.lease_until, conversations.c.due_at), conversations.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
 
 
+def due(tx: Transaction, limit: int) -> Sequence[RowMapping]:
+    """Conversations to work on, oldest first: due and free, or with a lost lease. Locked; others' are skipped."""
+    return tx.rows(_due(tx.now(), limit))
+
+
+@built
+def _any_due(now: datetime) -> Any:
+    return select(conversations.c.id).where(_can_be_claimed(now)).limit(1)
+
+
 def any_due(tx: Transaction) -> bool:
     """Whether a conversation can be claimed now (a lost lease counts)."""
-    now = tx.now()
-    lost = conversations.c.lease_until < now
-    ready = and_(conversations.c.lease_until.is_(None), conversations.c.due_at <= now)
-    return tx.row(select(conversations.c.id).where(or_(lost, ready)).limit(1)) is not None
+    return tx.row(_any_due(tx.now())) is not None
+
+
+@built
+def _next_due_at() -> Any:
+    return select(func.min(conversations.c.due_at)).where(conversations.c.lease_until.is_(None))
 
 
 def next_due_at(tx: Transaction) -> datetime | None:
     """When the next conversation will be due (leases that may get lost not counted)."""
-    found: datetime | None = tx.value(
-        select(func.min(conversations.c.due_at)).where(conversations.c.lease_until.is_(None))
-    )
+    found: datetime | None = tx.value(_next_due_at())
     return found
+
+
+@built
+def _lease(conversation_id: int, until: datetime) -> Any:
+    return (
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(fence=conversations.c.fence + 1, lease_until=until, due_at=None, burst_started_at=None)
+        .returning(conversations.c.fence)
+    )
 
 
 def lease(tx: Transaction, conversation_id: int, lease_s: float) -> int:
     """Take the lease of a locked row; the new fence."""
-    fence = tx.value(
-        update(conversations)
-        .where(conversations.c.id == conversation_id)
-        .values(
-            fence=conversations.c.fence + 1,
-            lease_until=tx.now() + timedelta(seconds=lease_s),
-            due_at=None,
-            burst_started_at=None,
-        )
-        .returning(conversations.c.fence)
-    )
-    return int(fence)
+    return int(tx.value(_lease(conversation_id, tx.now() + timedelta(seconds=lease_s))))
 
 
 def renew(tx: Transaction, conversation_id: int, fence: int, lease_s: float) -> bool:
@@ -218,17 +249,23 @@ def renew(tx: Transaction, conversation_id: int, fence: int, lease_s: float) -> 
     )
 
 
-def give_lease_back(tx: Transaction, conversation_id: int, fence: int) -> bool:
-    """End a lease in order; False when the fence has moved on (the caller must throw its work away)."""
-    return tx.changed(
+@built
+def _give_lease_back(conversation_id: int, fence: int, now: datetime) -> Any:
+    return (
         update(conversations)
         .where(
             conversations.c.id == conversation_id,
             conversations.c.fence == fence,
             conversations.c.lease_until.is_not(None),
         )
-        .values(lease_until=None, updated_at=tx.now())
+        .values(lease_until=None, updated_at=now)
+        .returning(*conversations.c)
     )
+
+
+def give_lease_back(tx: Transaction, conversation_id: int, fence: int) -> RowMapping | None:
+    """End a lease in order; the row, locked, or None when the fence has moved on: the work must be thrown away."""
+    return tx.row(_give_lease_back(conversation_id, fence, tx.now()))
 
 
 def set_owner(tx: Transaction, row: RowMapping, owner: Owner, at: datetime | None = None) -> bool:

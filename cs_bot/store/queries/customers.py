@@ -2,41 +2,46 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import Customer
 from cs_bot.schemas import Person
 from cs_bot.store.database import Transaction
 from cs_bot.store.queries.contacts import folded_email, folded_phone
-from cs_bot.store.queries.sql import insert
+from cs_bot.store.queries.sql import built, insert_for
 from cs_bot.store.tables import customers
+
+
+@cache
+def _new(dialect: str) -> Any:
+    return insert_for(dialect, customers).on_conflict_do_nothing().returning(customers.c.id)
 
 
 def upsert(tx: Transaction, channel: str, account: str, person: Person, *, now: datetime) -> int:
     """Store what a signed event says of a person; the row's id.
 
-    Contacts are merged: a known one stays although a later event leaves it out. A person who brings nothing new
-    costs one SELECT.
+    Contacts are merged: a known one stays although a later event leaves it out.
     """
-    known = _by_external_id(channel, account, person.id)
-    row = tx.row(known)
-    if row is None:
-        new = insert(tx, customers).values(
-            channel=channel,
-            account=account,
-            external_id=person.id,
-            created_at=now,
-            updated_at=now,
-            **_merged(None, person),
-        )
-        found = tx.value(new.on_conflict_do_nothing().returning(customers.c.id))
+    known = tx.row(_by_external_id(channel, account, person.id))
+    return keep(tx, channel, account, person, known=known, now=now)
+
+
+def keep(
+    tx: Transaction, channel: str, account: str, person: Person, *, known: RowMapping | None, now: datetime
+) -> int:
+    """The same for a person whose row was looked for: one who brings nothing new costs no statement."""
+    if known is None:
+        key = {"channel": channel, "account": account, "external_id": person.id}
+        found = tx.value(_new(tx.dialect), {**key, "created_at": now, "updated_at": now, **_merged(None, person)})
         if found is not None:
             return int(found)
-    elif not _brings_news(row, person):
-        return int(row["id"])
-    row = tx.row(known.with_for_update())  # two events at once must not lose each other's contact
+    elif not _brings_news(known, person):
+        return int(known["id"])
+    row = tx.row(_lock(channel, account, person.id))  # two events at once must not lose each other's contact
     assert row is not None
     if _brings_news(row, person):
         tx.execute(update(customers).where(customers.c.id == row["id"]).values(updated_at=now, **_merged(row, person)))
@@ -48,10 +53,13 @@ def get(tx: Transaction, customer_id: int) -> Customer | None:
     return next(iter(get_many(tx, [customer_id])), None)
 
 
+_BY_IDS = select(customers).where(customers.c.id.in_(bindparam("ids", expanding=True)))
+
+
 def get_many(tx: Transaction, customer_ids: Iterable[int]) -> tuple[Customer, ...]:
     """Customers by their ids, in the order of the ids; unknown ones are left out."""
     wanted = list(dict.fromkeys(customer_ids))
-    rows = tx.rows(select(customers).where(customers.c.id.in_(wanted))) if wanted else ()
+    rows = tx.execute(_BY_IDS, {"ids": wanted}).mappings() if wanted else ()
     found = {row["id"]: _customer(row) for row in rows}
     return tuple(found[customer_id] for customer_id in wanted if customer_id in found)
 
@@ -62,10 +70,16 @@ def find(tx: Transaction, channel: str, account: str, external_id: str) -> Custo
     return None if row is None else _customer(row)
 
 
-def _by_external_id(channel: str, account: str, external_id: str) -> Select[tuple[object, ...]]:
-    return select(customers).where(
-        customers.c.channel == channel, customers.c.account == account, customers.c.external_id == external_id
-    )
+@built
+def _by_external_id(channel: str, account: str, external_id: str) -> Any:
+    key = customers.c.channel == channel, customers.c.account == account, customers.c.external_id == external_id
+    return select(customers).where(*key)
+
+
+@built
+def _lock(channel: str, account: str, external_id: str) -> Any:
+    key = customers.c.channel == channel, customers.c.account == account, customers.c.external_id == external_id
+    return select(customers).where(*key).with_for_update()
 
 
 def _brings_news(row: RowMapping, person: Person) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import TextClause, func, select, text
+from sqlalchemy import TextClause, bindparam, func, select, text
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import Faq
@@ -65,16 +65,24 @@ def candidates(tx: Transaction, terms: Collection[tuple[str, bool]]) -> list[Can
     return [Candidate(row["faq_id"], row["language"], row["grams"]) for row in rows]
 
 
+_COUNT = select(func.count()).select_from(faq)
+
+
 def count(tx: Transaction) -> int:
     """How many entries there are in all languages."""
-    return int(tx.value(select(func.count()).select_from(faq)))
+    return int(tx.value(_COUNT))
+
+
+_BY_IDS = (
+    select(faq).where(faq.c.faq_id.in_(bindparam("faq_ids", expanding=True))).order_by(faq.c.faq_id, faq.c.language)
+)
 
 
 def by_ids(tx: Transaction, faq_ids: Collection[str]) -> list[Faq]:
     """The entries of these ids in every language, ordered by id and language."""
     if not faq_ids:
         return []
-    rows = tx.rows(select(faq).where(faq.c.faq_id.in_(faq_ids)).order_by(faq.c.faq_id, faq.c.language))
+    rows = tx.execute(_BY_IDS, {"faq_ids": list(faq_ids)}).mappings()
     return [_faq(row) for row in rows]
 
 

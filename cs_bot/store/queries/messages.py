@@ -1,18 +1,18 @@
 """Raw events and messages: the inbox and the ledger."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, Table, bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, String, Table, bindparam, case, exists, func, or_, select, union_all, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import End, Reason
 from cs_bot.store.database import Transaction
 from cs_bot.store.queries.hashed import both_forms
-from cs_bot.store.queries.sql import insert, insert_for
-from cs_bot.store.tables import accounts_seen, events, messages, outbound, picture_uses, revocations
+from cs_bot.store.queries.sql import built, insert, insert_for
+from cs_bot.store.tables import accounts_seen, customers, events, messages, outbound, picture_uses, revocations
 
 
 @cache
@@ -123,10 +123,26 @@ def any_waiting(tx: Transaction, conversation_id: int) -> bool:
     return bool(tx.value(select(exists().where(_waiting(conversation_id)))))
 
 
-def assign_turn(tx: Transaction, conversation_id: int, turn_id: int) -> int | None:
-    """Give all waiting messages to a turn; the highest seq taken, None when there were none."""
-    taken = tx.rows(update(messages).where(_waiting(conversation_id)).values(turn_id=turn_id).returning(messages.c.seq))
-    return max((row["seq"] for row in taken), default=None)
+@built
+def _waiting_span(conversation_id: int) -> Any:
+    return select(func.min(messages.c.seq), func.max(messages.c.seq)).where(_waiting(conversation_id))
+
+
+def waiting_span(tx: Transaction, conversation_id: int) -> tuple[int, int] | None:
+    """The lowest and the highest seq of what waits for a turn; None when nothing does."""
+    first, last = tuple(tx.execute(_waiting_span(conversation_id)).one())
+    return None if first is None else (first, last)
+
+
+@built
+def _assign_turn(conversation_id: int, turn_id: int) -> Any:
+    return update(messages).where(_waiting(conversation_id)).values(turn_id=turn_id).returning(*messages.c)
+
+
+def assign_turn(tx: Transaction, conversation_id: int, turn_id: int) -> list[RowMapping]:
+    """Give all waiting messages to a turn; them, in the order the customer wrote them."""
+    taken = tx.rows(_assign_turn(conversation_id, turn_id))
+    return sorted(taken, key=lambda row: (row["sent_at"], row["seq"]))
 
 
 def join_review(tx: Transaction, conversation_id: int, review_id: int, *, turn_id: int | None = None) -> int:
@@ -182,6 +198,42 @@ def rows_of(tx: Transaction, which: ColumnElement[bool]) -> Sequence[RowMapping]
     return tx.rows(select(messages).where(which).order_by(messages.c.sent_at, messages.c.seq))
 
 
+def _with_writers(which: ColumnElement[bool]) -> Any:
+    writer = customers.c.external_id.label("customer_external_id")
+    written = select(messages, writer).join(customers, customers.c.id == messages.c.customer_id)
+    return written.where(which).order_by(messages.c.sent_at, messages.c.seq)
+
+
+@built
+def _turn_with_writers(turn_id: int) -> Any:
+    return _with_writers(of_turn(turn_id))
+
+
+@built
+def _review_with_writers(review_id: int) -> Any:
+    return _with_writers(of_review(review_id))
+
+
+def answered_by(tx: Transaction, row: RowMapping) -> Sequence[RowMapping]:
+    """The messages that a row of the outbox answers, as rows_of, each with its writer's id at the platform."""
+    if row["review_id"] is not None:
+        return tx.rows(_review_with_writers(row["review_id"]))
+    return tx.rows(_turn_with_writers(row["turn_id"])) if row["turn_id"] is not None else ()
+
+
+@built
+def _open_now(conversation_id: int, turn_id: int) -> Any:
+    open_ = messages.c.conversation_id == conversation_id, messages.c.end.is_(None)
+    mine_or_waiting = or_(messages.c.turn_id == turn_id, _waiting(conversation_id))
+    return select(messages.c.id, messages.c.turn_id).where(*open_, mine_or_waiting)
+
+
+def open_now(tx: Transaction, conversation_id: int, turn_id: int) -> tuple[set[int], bool]:
+    """Ids of a turn's messages that have not ended, and whether others wait for a turn by now."""
+    rows = tx.rows(_open_now(conversation_id, turn_id))
+    return {row["id"] for row in rows if row["turn_id"] == turn_id}, any(row["turn_id"] is None for row in rows)
+
+
 def count_open(tx: Transaction, which: ColumnElement[bool]) -> int:
     """How many of `which` have not ended."""
     return int(tx.value(select(func.count()).select_from(messages).where(which, messages.c.end.is_(None))))
@@ -202,10 +254,10 @@ def revoke(tx: Transaction, channel: str, account: str, external_id: str) -> Row
     return row
 
 
-def earlier(tx: Transaction, conversation_id: int, *, before_seq: int, limit: int = 10) -> tuple[tuple[str, str], ...]:
-    """The last exchanges before a burst: (customer | agent | bot, text), oldest first."""
-    said = tx.rows(
-        select(messages.c.sender, messages.c.text, messages.c.sent_at)
+@built
+def _earlier(conversation_id: int, before_seq: int, limit: int) -> Any:
+    said = (
+        select(messages.c.sent_at, messages.c.sender, messages.c.text)
         .where(
             messages.c.conversation_id == conversation_id,
             messages.c.seq < before_seq,
@@ -215,17 +267,17 @@ def earlier(tx: Transaction, conversation_id: int, *, before_seq: int, limit: in
         .order_by(messages.c.seq.desc())
         .limit(limit)
     )
-    replied = tx.rows(
-        select(outbound.c.kind, outbound.c.text, outbound.c.sent_at)
-        .where(
-            outbound.c.conversation_id == conversation_id,
-            outbound.c.state == "sent",
-            outbound.c.kind != "handoff",
-            outbound.c.forgotten_at.is_(None),
-        )
+    shown = outbound.c.state == "sent", outbound.c.kind != "handoff", outbound.c.forgotten_at.is_(None)
+    replied = (
+        select(outbound.c.sent_at, case((outbound.c.kind == "agent", "agent"), else_="bot"), outbound.c.text)
+        .where(outbound.c.conversation_id == conversation_id, *shown)
         .order_by(outbound.c.id.desc())
         .limit(limit)
     )
-    talk: list[tuple[datetime, str, str]] = [(r["sent_at"], r["sender"], r["text"]) for r in said]
-    talk += [(r["sent_at"], "agent" if r["kind"] == "agent" else "bot", r["text"]) for r in replied]
-    return tuple((who, words) for _, who, words in sorted(talk)[-limit:])
+    return union_all(select(said.subquery()), select(replied.subquery()))
+
+
+def earlier(tx: Transaction, conversation_id: int, *, before_seq: int, limit: int = 10) -> tuple[tuple[str, str], ...]:
+    """The last exchanges before a burst: (customer | agent | bot, text), oldest first."""
+    talk = sorted(tuple(row) for row in tx.execute(_earlier(conversation_id, before_seq, limit)))
+    return tuple((who, words) for _sent_at, who, words in talk[-limit:])

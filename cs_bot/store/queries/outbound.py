@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -10,10 +11,16 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.store.database import Transaction
-from cs_bot.store.queries.sql import insert
-from cs_bot.store.tables import accounts_seen, conversations, outbound
+from cs_bot.store.queries.sql import built, insert, insert_for
+from cs_bot.store.tables import accounts_seen, conversations, outbound, reviews
 
 UNDELIVERED = ("pending", "sending", "unknown")
+
+
+@cache
+def _new(dialect: str) -> Any:
+    """One row; its values come with the execution."""
+    return insert_for(dialect, outbound).on_conflict_do_nothing(index_elements=["conversation_id", "origin", "part"])
 
 
 def add(tx: Transaction, *, conversation_id: int, origin: str, kind: str, text: str, epoch: int, **values: Any) -> None:
@@ -21,64 +28,85 @@ def add(tx: Transaction, *, conversation_id: int, origin: str, kind: str, text: 
 
     The caller has locked the conversation, so ids follow the order of the conversation.
     """
-    now = tx.now()
-    tx.execute(
-        insert(tx, outbound)
-        .values(
-            outbound_id=f"out_{uuid4().hex}",
-            conversation_id=conversation_id,
-            origin=origin,
-            kind=kind,
-            text=text,
-            epoch=epoch,
-            state="pending",
-            created_at=now,
-            **{"due_at": now, "extra": {}, "facts": {}, **values},
-        )
-        .on_conflict_do_nothing(index_elements=["conversation_id", "origin", "part"])
-    )
+    row = {
+        "outbound_id": f"out_{uuid4().hex}",
+        "conversation_id": conversation_id,
+        "origin": origin,
+        "kind": kind,
+        "text": text,
+        "epoch": epoch,
+        "state": "pending",
+        "created_at": tx.now(),
+    }
+    tx.execute(_new(tx.dialect), {**row, "due_at": tx.now(), "extra": {}, "facts": {}, **values})
 
 
-def candidates(tx: Transaction, limit: int) -> Sequence[RowMapping]:
-    """Rows that may be sent now: due, the oldest undelivered of their conversation, account not paused."""
+@built
+def _candidates(now: datetime, limit: int) -> Any:
     earlier = outbound.alias("earlier")
     paused = exists().where(
         accounts_seen.c.channel == conversations.c.channel,
         accounts_seen.c.account == conversations.c.account,
-        accounts_seen.c.paused_until > tx.now(),
+        accounts_seen.c.paused_until > now,
     )
     blocked = exists().where(
         earlier.c.conversation_id == outbound.c.conversation_id,
         earlier.c.id < outbound.c.id,
         earlier.c.state.in_(UNDELIVERED),
     )
-    return tx.rows(
+    return (
         select(outbound.c.id, outbound.c.conversation_id)
         .join(conversations, conversations.c.id == outbound.c.conversation_id)
-        .where(outbound.c.state == "pending", outbound.c.due_at <= tx.now(), ~blocked, ~paused)
+        .where(outbound.c.state == "pending", outbound.c.due_at <= now, ~blocked, ~paused)
         .order_by(outbound.c.due_at, outbound.c.id)
         .limit(limit)
     )
 
 
-def head(tx: Transaction, conversation_id: int) -> RowMapping | None:
-    """The oldest undelivered row of a locked conversation."""
-    return tx.row(
-        select(outbound)
+def candidates(tx: Transaction, limit: int) -> Sequence[RowMapping]:
+    """Rows that may be sent now: due, the oldest undelivered of their conversation, account not paused."""
+    return tx.rows(_candidates(tx.now(), limit))
+
+
+@built
+def _head(conversation_id: int) -> Any:
+    review = reviews.c.conversation_id == conversation_id, reviews.c.state == "open"
+    account = and_(
+        accounts_seen.c.channel == conversations.c.channel, accounts_seen.c.account == conversations.c.account
+    )
+    return (
+        select(
+            outbound,
+            select(reviews.c.id).where(*review).scalar_subquery().label("open_review_id"),
+            func.coalesce(accounts_seen.c.send_failures, 0).label("send_failures"),
+            accounts_seen.c.paused_until,
+        )
+        .join(conversations, conversations.c.id == outbound.c.conversation_id)
+        .outerjoin(accounts_seen, account)
         .where(outbound.c.conversation_id == conversation_id, outbound.c.state.in_(UNDELIVERED))
         .order_by(outbound.c.id)
         .limit(1)
     )
 
 
+def head(tx: Transaction, conversation_id: int) -> RowMapping | None:
+    """The oldest undelivered row of a locked conversation, its open review, and how its account's sends go."""
+    return tx.row(_head(conversation_id))
+
+
+@built
+def _start_sending(row_id: int, token: str, now: datetime) -> Any:
+    return (
+        update(outbound)
+        .where(outbound.c.id == row_id)
+        .values(state="sending", send_token=token, attempts=outbound.c.attempts + 1, sending_since=now)
+    )
+
+
 def start_sending(tx: Transaction, row_id: int) -> str:
     """pending -> sending; the token that the outcome must show."""
     token = secrets.token_hex(16)
-    tx.execute(
-        update(outbound)
-        .where(outbound.c.id == row_id)
-        .values(state="sending", send_token=token, attempts=outbound.c.attempts + 1, sending_since=tx.now())
-    )
+    tx.execute(_start_sending(row_id, token, tx.now()))
     return token
 
 
@@ -122,9 +150,14 @@ def unknown(tx: Transaction, older_than_s: float, limit: int = 20) -> Sequence[R
     )
 
 
+@built
+def _get(row_id: int) -> Any:
+    return select(outbound).where(outbound.c.id == row_id)
+
+
 def get(tx: Transaction, row_id: int) -> RowMapping | None:
     """One row."""
-    return tx.row(select(outbound).where(outbound.c.id == row_id))
+    return tx.row(_get(row_id))
 
 
 def is_ours(tx: Transaction, conversation_id: int, outbound_id: str | None, text: str, window_s: float) -> bool:
@@ -151,9 +184,14 @@ def any_due(tx: Transaction) -> bool:
     return tx.row(select(outbound.c.id).where(due).limit(1)) is not None
 
 
+@built
+def _next_due_at() -> Any:
+    return select(func.min(outbound.c.due_at)).where(outbound.c.state == "pending")
+
+
 def next_due_at(tx: Transaction) -> datetime | None:
     """When the next pending row is due."""
-    found: datetime | None = tx.value(select(func.min(outbound.c.due_at)).where(outbound.c.state == "pending"))
+    found: datetime | None = tx.value(_next_due_at())
     return found
 
 
@@ -184,9 +222,14 @@ def start_trial(tx: Transaction, channel: str, account: str, *, failures: int, p
     )
 
 
-def account_worked(tx: Transaction, channel: str, account: str) -> None:
-    """A send arrived: the breaker closes."""
+@built
+def _account_worked(channel: str, account: str) -> Any:
     key = (accounts_seen.c.channel == channel) & (accounts_seen.c.account == account)
-    tx.execute(
+    return (
         update(accounts_seen).where(key, accounts_seen.c.send_failures > 0).values(send_failures=0, paused_until=None)
     )
+
+
+def account_worked(tx: Transaction, channel: str, account: str) -> None:
+    """A send arrived: the breaker closes."""
+    tx.execute(_account_worked(channel, account))

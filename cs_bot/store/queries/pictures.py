@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import PictureState, PictureUse, Reason
@@ -117,16 +117,19 @@ def store(tx: Transaction, **values: Any) -> int:
     return int(tx.value(kept.returning(pictures.c.id)))
 
 
+_OF_MESSAGES = (
+    select(picture_uses, pictures.c.sha256, pictures.c.pixels_sha256, pictures.c.tags)
+    .outerjoin(pictures, pictures.c.id == picture_uses.c.picture_id)
+    .where(picture_uses.c.message_id.in_(bindparam("message_ids", expanding=True)))
+    .order_by(picture_uses.c.message_id, picture_uses.c.position)
+)
+
+
 def of_messages(tx: Transaction, message_ids: Sequence[int]) -> dict[int, tuple[PictureUse, ...]]:
     """Pictures by message id, in order."""
     if not message_ids:
         return {}
-    rows = tx.rows(
-        select(picture_uses, pictures.c.sha256, pictures.c.pixels_sha256, pictures.c.tags)
-        .outerjoin(pictures, pictures.c.id == picture_uses.c.picture_id)
-        .where(picture_uses.c.message_id.in_(message_ids))
-        .order_by(picture_uses.c.message_id, picture_uses.c.position)
-    )
+    rows = tx.execute(_OF_MESSAGES, {"message_ids": message_ids}).mappings()
     uses: dict[int, list[PictureUse]] = {}
     for row in rows:
         uses.setdefault(row["message_id"], []).append(

@@ -1,14 +1,42 @@
 """Small helpers that the query files share."""
 
 import hashlib
-from typing import Any
+import inspect
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any, ParamSpec
 
-from sqlalchemy import Table
+from sqlalchemy import Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cs_bot.store.database import Transaction
+from cs_bot.store.database import Filled, Transaction
+from cs_bot.store.tables import UtcTime, changes
 from cs_bot.store.tables import audit as audit_table
-from cs_bot.store.tables import changes
+
+P = ParamSpec("P")
+
+
+def built(make: Callable[P, Any]) -> Callable[P, Filled]:
+    """A statement of the hot path, built once: `make` is called with a bound parameter for each of its arguments.
+
+    Calling it fills those in. (Building a statement costs more than running it.) So an argument must be a value of the
+    statement, of one type: no list, no None to compare with, nothing that decides how the statement looks.
+    """
+    kinds = inspect.get_annotations(make)
+    names = {name: f"given_{name}" for name in inspect.signature(make).parameters}  # a column's own name is taken
+
+    @cache
+    def statement() -> Any:
+        times = {name for name in names if "datetime" in str(kinds[name])}
+        given = {name: bindparam(names[name], type_=UtcTime if name in times else None) for name in names}
+        return make(**given)  # type: ignore[arg-type, call-arg]
+
+    @wraps(make)
+    def filled(*values: P.args, **named: P.kwargs) -> Filled:
+        given = {names[name]: value for name, value in named.items()}
+        return Filled(statement(), dict(zip(names.values(), values, strict=False)) | given)
+
+    return filled
 
 
 def insert(tx: Transaction, table: Table) -> Any:
@@ -21,9 +49,12 @@ def insert_for(dialect: str, table: Table) -> Any:
     return (sqlite if dialect == "sqlite" else postgresql).insert(table)
 
 
+_CHANGED = changes.insert()
+
+
 def changed(tx: Transaction, noun: str, noun_id: int) -> None:
     """Tell the web processes that tail the change table."""
-    tx.execute(changes.insert().values(at=tx.now(), noun=noun, noun_id=noun_id))
+    tx.execute(_CHANGED, {"at": tx.now(), "noun": noun, "noun_id": noun_id})
 
 
 def audit(

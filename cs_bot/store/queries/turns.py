@@ -10,6 +10,7 @@ from sqlalchemy.engine import RowMapping
 from cs_bot import masking
 from cs_bot.records import ORDER_FIELDS, SCHEMA_VERSION, Decision, Draft, Facts, Look, ReadField, Reading
 from cs_bot.store.database import Transaction
+from cs_bot.store.queries.sql import built
 from cs_bot.store.tables import (
     conversations,
     decisions,
@@ -25,9 +26,14 @@ from cs_bot.store.tables import (
 )
 
 
+@built
+def _working(conversation_id: int) -> Any:
+    return select(turns).where(turns.c.conversation_id == conversation_id, turns.c.state == "working")
+
+
 def working(tx: Transaction, conversation_id: int) -> RowMapping | None:
     """The live turn of a conversation."""
-    return tx.row(select(turns).where(turns.c.conversation_id == conversation_id, turns.c.state == "working"))
+    return tx.row(_working(conversation_id))
 
 
 def get(tx: Transaction, turn_id: int) -> RowMapping | None:
@@ -35,20 +41,34 @@ def get(tx: Transaction, turn_id: int) -> RowMapping | None:
     return tx.row(select(turns).where(turns.c.id == turn_id))
 
 
-def start(tx: Transaction, conversation_id: int, *, first_seq: int, deadline_s: float) -> RowMapping:
-    """A new turn; the partial unique index refuses a second live one."""
+_START = turns.insert().returning(*turns.c)
+
+
+def start(tx: Transaction, conversation_id: int, *, span: tuple[int, int], deadline_s: float) -> RowMapping:
+    """A new turn for the messages of `span`; the partial unique index refuses a second live one."""
     now = tx.now()
     row = tx.row(
-        turns.insert()
-        .values(
-            conversation_id=conversation_id,
-            origin="customer",
-            state="working",
-            first_seq=first_seq,
-            last_seq=first_seq,
-            started_at=now,
-            deadline_at=now + timedelta(seconds=deadline_s),
-        )
+        _START,
+        {
+            "conversation_id": conversation_id,
+            "origin": "customer",
+            "state": "working",
+            "first_seq": span[0],
+            "last_seq": span[1],
+            "started_at": now,
+            "deadline_at": now + timedelta(seconds=deadline_s),
+        },
+    )
+    assert row is not None
+    return row
+
+
+def go_on(tx: Transaction, turn: RowMapping, *, attempts: int, last_seq: int) -> RowMapping:
+    """A live turn is claimed again: its row as it is now."""
+    row = tx.row(
+        update(turns)
+        .where(turns.c.id == turn["id"])
+        .values(attempts=attempts, failed=None, last_seq=max(last_seq, turn["last_seq"]))
         .returning(*turns.c)
     )
     assert row is not None
@@ -58,6 +78,17 @@ def start(tx: Transaction, conversation_id: int, *, first_seq: int, deadline_s: 
 def change(tx: Transaction, turn_id: int, **values: Any) -> None:
     """Set columns of a turn whose conversation this transaction has locked."""
     tx.execute(update(turns).where(turns.c.id == turn_id).values(**values))
+
+
+@built
+def _finish(turn_id: int, outcome: str, kind: str | None, route: str | None, now: datetime) -> Any:
+    ending = {"state": "finished", "outcome": outcome, "finished_at": now, "kind": kind, "route": route}
+    return update(turns).where(turns.c.id == turn_id).values(**ending)
+
+
+def finish(tx: Transaction, turn_id: int, outcome: str, kind: str | None = None, route: str | None = None) -> None:
+    """The turn is over."""
+    tx.execute(_finish(turn_id, outcome, kind, route, tx.now()))
 
 
 def late(tx: Transaction, limit: int = 20) -> Sequence[RowMapping]:
@@ -75,21 +106,23 @@ def late(tx: Transaction, limit: int = 20) -> Sequence[RowMapping]:
     )
 
 
-def recent_bot_replies(tx: Transaction, conversation_id: int, window_s: float) -> int:
-    """How many replies the bot sent, or may have sent, within the window."""
-    since = tx.now() - timedelta(seconds=window_s)
-    return int(
-        tx.value(
-            select(func.count())
-            .select_from(outbound)
-            .where(
-                outbound.c.conversation_id == conversation_id,
-                outbound.c.kind == "reply",
-                outbound.c.state.in_(["pending", "sending", "sent", "unknown", "undetermined"]),
-                outbound.c.created_at >= since,
-            )
+@built
+def _recent_bot_replies(conversation_id: int, since: datetime) -> Any:
+    return (
+        select(func.count())
+        .select_from(outbound)
+        .where(
+            outbound.c.conversation_id == conversation_id,
+            outbound.c.kind == "reply",
+            outbound.c.state.in_(["pending", "sending", "sent", "unknown", "undetermined"]),
+            outbound.c.created_at >= since,
         )
     )
+
+
+def recent_bot_replies(tx: Transaction, conversation_id: int, window_s: float) -> int:
+    """How many replies the bot sent, or may have sent, within the window."""
+    return int(tx.value(_recent_bot_replies(conversation_id, tx.now() - timedelta(seconds=window_s))))
 
 
 def masked(look: Look) -> Look:
@@ -130,49 +163,44 @@ def add_looks(tx: Transaction, turn_id: int, found: Sequence[Look]) -> None:
         tx.execute(looks.insert(), rows)
 
 
+_NEW_DRAFT = drafts.insert().returning(drafts.c.id)
+_NEW_DECISION = decisions.insert().returning(decisions.c.id)
+_NEW_STAGES = stages.insert()
+
+
 def add_draft(tx: Transaction, turn_id: int, round_: int, reading: Reading, facts: Facts, draft: Draft | None) -> int:
     """Keep what was read (pictures masked), fetched and said; the draft's id."""
     reading = reading.model_copy(update={"looks": tuple(masked(look) for look in reading.looks)})
-    return int(
-        tx.value(
-            drafts.insert()
-            .values(
-                turn_id=turn_id,
-                round=round_,
-                reading={"schema": SCHEMA_VERSION, **reading.model_dump(mode="json")},
-                facts={"schema": SCHEMA_VERSION, **facts.model_dump(mode="json")},
-                draft=None if draft is None else {"schema": SCHEMA_VERSION, **draft.model_dump(mode="json")},
-                at=tx.now(),
-            )
-            .returning(drafts.c.id)
-        )
-    )
+    values = {
+        "turn_id": turn_id,
+        "round": round_,
+        "reading": {"schema": SCHEMA_VERSION, **reading.model_dump(mode="json")},
+        "facts": {"schema": SCHEMA_VERSION, **facts.model_dump(mode="json")},
+        "draft": None if draft is None else {"schema": SCHEMA_VERSION, **draft.model_dump(mode="json")},
+        "at": tx.now(),
+    }
+    return int(tx.value(_NEW_DRAFT, values))
 
 
 def add_decision(tx: Transaction, turn_id: int, decision: Decision) -> int:
     """Keep the gate's result; its id."""
-    return int(
-        tx.value(
-            decisions.insert()
-            .values(
-                turn_id=turn_id,
-                at=tx.now(),
-                policy_version=decision.policy_version,
-                action=decision.action,
-                kind=decision.kind,
-                route=decision.route,
-                body={"schema": SCHEMA_VERSION, **decision.model_dump(mode="json")},
-            )
-            .returning(decisions.c.id)
-        )
-    )
+    values = {
+        "turn_id": turn_id,
+        "at": tx.now(),
+        "policy_version": decision.policy_version,
+        "action": decision.action,
+        "kind": decision.kind,
+        "route": decision.route,
+        "body": {"schema": SCHEMA_VERSION, **decision.model_dump(mode="json")},
+    }
+    return int(tx.value(_NEW_DECISION, values))
 
 
 def add_stages(tx: Transaction, rows: Sequence[tuple[int, str, float, str]]) -> None:
     """Keep timings: (turn id, stage, seconds, outcome)."""
     if rows:
         names = ("turn_id", "stage", "seconds", "outcome")
-        tx.execute(stages.insert(), [{**dict(zip(names, row, strict=True)), "at": tx.now()} for row in rows])
+        tx.execute(_NEW_STAGES, [{**dict(zip(names, row, strict=True)), "at": tx.now()} for row in rows])
 
 
 def latest_draft(tx: Transaction, turn_id: int) -> RowMapping | None:
@@ -207,6 +235,8 @@ def earlier_looks(
 
     The last message with pictures decides, and all pictures of its turn count; none when that turn saw nothing.
     """
+    if before_seq == 1:  # the conversation's first words
+        return ()
     theirs = (
         (messages.c.conversation_id == conversation_id)
         & (messages.c.customer_id == customer_id)
