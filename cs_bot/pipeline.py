@@ -17,14 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from cs_bot import answer, deliver, fetch, gate, ground, observe, retention, review, see, turns
+from cs_bot import answer, deliver, fetch, gate, ground, observe, recheck, retention, review, see, turns
 from cs_bot.cache import DraftCache, LookCache
 from cs_bot.errors import LeaseLost, StoreUnavailable
 from cs_bot.records import Decision, Draft, Facts, Look, Policy, Reading, SendState, Turn
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
-from cs_bot.store.queries import conversations, messages, outbound, pictures
+from cs_bot.store.queries import cache_checks, conversations, messages, outbound, pictures
 from cs_bot.vision.base import Vision, Words
 
 Ring = Callable[[str], None]
@@ -83,7 +83,14 @@ def answer_due(parts: Parts, *, ring: Ring) -> bool:
     for one in work(claimed, replace(parts, progress=lease.progress)):
         _finish(one, database=parts.database, settings=settings)
     ring("deliver")
+    if parts.looks is not None:
+        recheck.keep(parts.database, parts.looks.take_samples(), after_s=settings.cache.recheck_after_s)
     return True
+
+
+def check_due(parts: Parts) -> bool:
+    """Compute one sampled hit of the cache again; False when none is due. For answer workers without other work."""
+    return recheck.check_next(parts.database, vision=parts.vision, media=parts.media, looks=parts.looks)
 
 
 def work(claimed: Sequence[Turn], parts: Parts) -> list[Worked]:
@@ -267,7 +274,7 @@ def upkeep(
     with database.read() as tx:
         due = {
             "fetch": pictures.any_due(tx),
-            "answer": conversations.any_due(tx),
+            "answer": conversations.any_due(tx) or cache_checks.any_due(tx),
             "deliver": outbound.any_due(tx),
         }
     for queue, waits in due.items():

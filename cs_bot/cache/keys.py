@@ -48,6 +48,11 @@ def picture_name(sha256: str, pixels_sha256: str | None) -> str:
     return f"b{sha256}" if pixels_sha256 is None else f"p{pixels_sha256}"
 
 
+def picture_names(sha256: str, pixels_sha256: str) -> list[str]:
+    """Every way in which a key may name this picture."""
+    return [picture_name(sha256, None), picture_name(sha256, pixels_sha256)]
+
+
 def digest(value: Any) -> str:
     """SHA-256 in hex over one canonical form of plain values, records, dataclasses and bytes.
 
@@ -73,6 +78,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence):
         return [_plain(item) for item in value]
     raise TypeError(f"a {type(value).__name__} can't be part of a cache key")
+
+
+def kept(redis: Redis) -> dict[str, int]:
+    """How many keys each cache has now; raises RedisError."""
+    prefixes = {"look": LOOK, "draft": DRAFT}
+    return {name: sum(1 for _ in redis.scan_iter(match=f"{key}:*", count=_PAGE)) for name, key in prefixes.items()}
 
 
 def purge(redis: Redis, *, pictures: Sequence[str] | None = None, customer: Customer | None = None) -> int:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 from redis import Redis
+from redis.exceptions import RedisError
 
 from cs_bot.cache.flight import Flight, Opened, Progress, Rules
 from cs_bot.cache.keys import LOOK, Engine, owner, picture_name, stamp
@@ -176,9 +177,13 @@ class LookCache:
         """Close the connections to Redis."""
         self._shelf.redis.close()
 
-    def drop(self, keys: Sequence[str]) -> None:
-        """Delete keys of a sample that came out differently; raises RedisError."""
-        self._shelf.drop(keys)
+    def drop(self, keys: Sequence[str]) -> bool:
+        """Delete the keys of a sample that came out differently; False when Redis did not answer."""
+        try:
+            self._shelf.drop(keys)
+        except RedisError:
+            return False
+        return True
 
     def _sample(self, case: LookCase, look: Look | BotError) -> None:
         full = len(self._samples) >= SAMPLES_AT_MOST

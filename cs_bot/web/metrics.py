@@ -12,6 +12,7 @@ from cs_bot import cache, observe
 from cs_bot.errors import StoreUnavailable
 from cs_bot.records import End, SendState, Verdict
 from cs_bot.store.database import Database, Transaction
+from cs_bot.store.queries import cache_checks
 from cs_bot.store.queries import metrics as figures
 
 QUEUES = ("answer", "fetch", "deliver", "upkeep")
@@ -109,6 +110,10 @@ def _families(tx: Transaction) -> Iterator[Metric]:
     )
     yield _by("csbot_pictures", "Pictures of messages by fetch state", "state", figures.pictures_by_state(tx))
     yield _one("csbot_accounts_paused", "Accounts whose sends the breaker pauses", figures.paused_accounts(tx))
+    checks = cache_checks.by_result(tx)
+    yield _by(
+        "csbot_cache_checks", "Hits of the look cache that were computed again, by what came of it", "result", checks
+    )
     workers = _with_zeros(figures.workers_by_queue(tx, within_s=WORKER_SEEN_S), QUEUES)
     yield _by("csbot_workers", "Ready workers seen within the last minute", "queue", workers)
     yield from _stages(tx)

@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 
 from cs_bot.cli.app import app
 from cs_bot.settings import child_environment
-from cs_bot.store import tables
+from cs_bot.store import migrate, tables
 from cs_bot.store.database import Database
 from cs_bot.testing import SECRET
 from tests.commands import ACCOUNT, Done, Run
@@ -19,6 +19,7 @@ from tests.services import PostgresServer, RedisServer, free_port
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["up", "web", "worker", "migrate", "doctor", "demo", "read", "ask", "replay"]
 COMMANDS += ["orders", "orders import", "faq", "faq import", "user", "user add", "user list", "user disable"]
+COMMANDS += ["cache", "cache stats", "cache purge"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -26,7 +27,7 @@ def test_every_command_explains_itself_with_an_example(run: Run, command: str) -
     done = run(*command.split(), "--help")
     assert done.code == 0
     assert "Usage: cs-bot" in done.out
-    if command not in ("orders", "faq", "user"):
+    if command not in ("orders", "faq", "user", "cache"):
         assert f"Example: cs-bot {command}" in done.out
 
 
@@ -101,12 +102,13 @@ def up_and_down(run: Run, address: str) -> None:
         database.close()
 
 
-@pytest.mark.parametrize("to", ["0001", "-1"])
-def test_migrate_goes_back_one_step_and_forth_again(run: Run, to: str) -> None:
-    done = run("migrate", "--to", to)
-    assert done.code == 0
-    assert "database at 0001" in done.out
-    assert "database at 0002" in run("migrate", "--to", "0002").out
+def test_migrate_goes_back_one_step_and_forth_again(run: Run, sqlite_database: Database) -> None:
+    newest = migrate.state(sqlite_database)[1]
+    before = f"{int(newest) - 1:04d}"
+    assert f"database at {before}" in run("migrate", "--to", "-1").out
+    assert f"database at {newest}" in run("migrate", "--to", newest).out
+    assert "database at 0001" in run("migrate", "--to", "0001").out
+    assert f"database at {newest}" in run("migrate").out
 
 
 def test_migrate_to_a_revision_nobody_knows_is_one_line(run: Run) -> None:

@@ -13,7 +13,7 @@ supervisor | web
 evaluate | testing
 bootstrap
 pipeline
-receive | fetch | see | ground | answer | gate | deliver | review | calibration | retention
+receive | fetch | see | ground | answer | gate | deliver | review | recheck | calibration | retention
 turns | channels | shops
 knowledge
 vision | cache | claims | signals

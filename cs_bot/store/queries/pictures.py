@@ -117,6 +117,12 @@ def store(tx: Transaction, **values: Any) -> int:
     return int(tx.value(kept.returning(pictures.c.id)))
 
 
+def pixels_of(tx: Transaction, sha256: str) -> str | None:
+    """The SHA-256 of a stored picture's pixels."""
+    found: str | None = tx.value(select(pictures.c.pixels_sha256).where(pictures.c.sha256 == sha256))
+    return found
+
+
 _OF_MESSAGES = (
     select(picture_uses, pictures.c.sha256, pictures.c.pixels_sha256, pictures.c.tags)
     .outerjoin(pictures, pictures.c.id == picture_uses.c.picture_id)

@@ -11,6 +11,7 @@ from cs_bot.store.tables.answers import (
     reviews,
     stages,
 )
+from cs_bot.store.tables.checks import cache_checks
 from cs_bot.store.tables.columns import Money, UtcTime, metadata
 from cs_bot.store.tables.privacy import deletions, retention_progress
 from cs_bot.store.tables.shop import (
@@ -43,6 +44,7 @@ __all__ = [
     "accounts_seen",
     "agents",
     "audit",
+    "cache_checks",
     "changes",
     "conversations",
     "customers",
