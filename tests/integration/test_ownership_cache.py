@@ -16,7 +16,7 @@ from cs_bot.testing import ScriptedVision, a_look, some_words
 from cs_bot.vision.base import Ask, Words
 
 MARK = "secretmark"
-DIGITS = st.text(alphabet="0123456789", min_size=6, max_size=20)
+DIGITS = st.text(alphabet="0123456789", min_size=6, max_size=15)
 NAMES = st.sampled_from(["u1", "u2", "u1:u2", "u1\x00", "Ｕ1", "*", "u?", "[u1]", ""]) | st.text(max_size=6)
 ENGINE = ScriptedVision()
 
