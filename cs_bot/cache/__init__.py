@@ -1,7 +1,7 @@
 """Looks and drafts in Redis: the key holds everything the value depends on; one computation for many askers."""
 
 from cs_bot.cache.drafts import DraftAsked, DraftCache
-from cs_bot.cache.keys import kept, picture_names, purge
+from cs_bot.cache.keys import kept, purge
 from cs_bot.cache.looks import LookCache, PictureAsked, Sample, differences
 from cs_bot.cache.private import is_personal
 from cs_bot.cache.tally import CACHES, RESULTS, counts
@@ -18,6 +18,5 @@ __all__ = [
     "differences",
     "is_personal",
     "kept",
-    "picture_names",
     "purge",
 ]

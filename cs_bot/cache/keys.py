@@ -48,11 +48,6 @@ def picture_name(sha256: str, pixels_sha256: str | None) -> str:
     return f"b{sha256}" if pixels_sha256 is None else f"p{pixels_sha256}"
 
 
-def picture_names(sha256: str, pixels_sha256: str) -> list[str]:
-    """Every way in which a key may name this picture."""
-    return [picture_name(sha256, None), picture_name(sha256, pixels_sha256)]
-
-
 def digest(value: Any) -> str:
     """SHA-256 in hex over one canonical form of plain values, records, dataclasses and bytes.
 
@@ -87,12 +82,13 @@ def kept(redis: Redis) -> dict[str, int]:
 
 
 def purge(redis: Redis, *, pictures: Sequence[str] | None = None, customer: Customer | None = None) -> int:
-    """Delete what is kept: of the pictures with these names, of one customer, or (neither given) everything; how many.
+    """Delete what is kept: of pictures, of one customer, or (neither given) everything; how many keys.
 
-    A draft's key does not say which pictures it was made from, so with pictures every draft goes too.
+    `pictures` are SHA-256s of bytes or of pixels: give both, a key holds one of them. A draft's key does not say which
+    pictures it was made from, so with pictures every draft goes too.
     """
     if pictures is not None:
-        patterns = [*(f"{LOOK}:*:{name}*" for name in pictures), f"{DRAFT}:*"]
+        patterns = [*(f"{LOOK}:*:[bp]{name}*" for name in pictures), f"{DRAFT}:*"]
     elif customer is not None:
         patterns = [f"{PREFIX}:*:{owner(customer)}"]
     else:

@@ -84,13 +84,13 @@ def purge(
 
 
 def _names(here: bootstrap.Services, picture: str) -> list[str]:
-    """How keys may name the picture."""
+    """The SHA-256s of the picture's bytes and pixels."""
     if re.fullmatch(r"[0-9a-f]{64}", picture):
         with here.database.read() as tx:
             pixels = pictures.pixels_of(tx, picture)
-        return cache.picture_names(picture, pixels or picture)
+        return [picture] if pixels is None else [picture, pixels]
     file = Path(picture)
     if not file.is_file():
         raise NotFound(f"{picture} is neither a file nor a SHA-256 (64 hex digits)")
     accepted = accept_picture(file.read_bytes())
-    return cache.picture_names(accepted.sha256, accepted.pixels_sha256)
+    return [accepted.sha256, accepted.pixels_sha256]

@@ -19,7 +19,7 @@ from cs_bot.store.queries.contacts import folded_email, folded_phone
 BATCH = 100
 RULES = tuple(rule for rule in retention.RULES if rule.marked and rule.name != "pictures")
 Progress = Callable[[int, int], None]
-Uncache = Callable[[Customer, Sequence[str]], None]  # the customer, and the SHA-256 of pictures that are gone
+Uncache = Callable[[Customer, Sequence[str]], None]  # the customer, and both SHA-256s of pictures that are gone
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ def delete(
     with database.write() as tx:
         known = [external_id for _, external_id in deletions.conversations_of(tx, customer_id, alone=True)]
         deletions.drop_revocations(tx, customer_id)
+        deletions.drop_cache_checks(tx, customer_id)
     for rule in RULES:
         counts[rule.name] = _forget_all(database, rule, customer_id)
     if events:
@@ -120,7 +121,7 @@ def delete(
         with database.read() as tx:
             customer = customers.get(tx, customer_id)
         assert customer is not None
-        uncache(customer, removed)
+        uncache(customer, [name for names in removed for name in names])
     return _close(database, row, actor=actor, counts=counts)
 
 
@@ -160,11 +161,11 @@ def _take_back(database: Database, customer_id: int) -> None:
             outbound.cancel(tx, row["id"], "cancelled", "customer deleted")
 
 
-def _pictures(database: Database, media: MediaStore, customer_id: int) -> list[str]:
+def _pictures(database: Database, media: MediaStore, customer_id: int) -> list[tuple[str, str]]:
     with database.write() as tx:
         found = forgetting.let_go_of_pictures(tx, deletions.uses_of(customer_id))
     removed = (remove_picture(database, media, picture_id) for picture_id in sorted(found))
-    return [sha256 for sha256 in removed if sha256 is not None]
+    return [names for names in removed if names is not None]
 
 
 def _forget_all(database: Database, rule: retention.Rule, customer_id: int) -> int:

@@ -16,7 +16,7 @@ from cs_bot.records import Kind, Look, OrderStatus
 from cs_bot.settings import Settings
 from cs_bot.store import tables
 from cs_bot.store.database import Database, Row
-from cs_bot.store.queries import cache_checks, orders
+from cs_bot.store.queries import cache_checks, deletions, orders
 from cs_bot.testing import RecordingChannel, ScriptedVision, a_look
 from cs_bot.web.metrics import exposition
 from tests.commands import Run
@@ -175,7 +175,7 @@ def test_upkeep_rings_for_a_check_that_is_due(shop: Services) -> None:
     post(shop, "c1")
     post(shop, "c2")
     rung: list[str] = []
-    parts = {"database": shop.database, "channels": shop.channels, "settings": shop.settings}
+    parts = {"database": shop.database, "channels": shop.channels, "settings": shop.settings, "media": shop.media}
     pipeline.upkeep(**parts, ring=rung.append)
     assert rung == ["answer"]
     pipeline.check_due(shop.parts())
@@ -184,16 +184,17 @@ def test_upkeep_rings_for_a_check_that_is_due(shop: Services) -> None:
     assert rung == []
 
 
-def test_old_checks_can_be_forgotten(shop: Services) -> None:
-    with_engine(shop, PRODUCT)
+def test_deleting_a_customer_takes_their_waiting_checks_along(shop: Services) -> None:
+    with_engine(shop, a_look(kind=Kind.ORDER, lines=(f"订单编号 {NUMBER}",)))
     post(shop, "c1")
     post(shop, "c2")
-    pipeline.check_due(shop.parts())
+    [row] = rows(shop)
     with shop.database.write() as tx:
-        assert cache_checks.forget(tx, older_than_s=3600) == 0
-    shop.database.shift(3601)
+        deletions.drop_cache_checks(tx, row["customer_id"] + 1)
+    assert len(rows(shop)) == 1
     with shop.database.write() as tx:
-        assert cache_checks.forget(tx, older_than_s=3600) == 1
+        deletions.drop_cache_checks(tx, row["customer_id"])
+    assert rows(shop) == []
 
 
 def test_services_without_redis_or_switched_off_have_no_cache(sqlite_database: Database, tmp_path: Path) -> None:

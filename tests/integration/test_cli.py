@@ -19,7 +19,7 @@ from tests.services import PostgresServer, RedisServer, free_port
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["up", "web", "worker", "migrate", "doctor", "demo", "read", "ask", "replay"]
 COMMANDS += ["orders", "orders import", "faq", "faq import", "user", "user add", "user list", "user disable"]
-COMMANDS += ["cache", "cache stats", "cache purge"]
+COMMANDS += ["cache", "cache stats", "cache purge", "customer", "customer show", "customer delete"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -27,7 +27,7 @@ def test_every_command_explains_itself_with_an_example(run: Run, command: str) -
     done = run(*command.split(), "--help")
     assert done.code == 0
     assert "Usage: cs-bot" in done.out
-    if command not in ("orders", "faq", "user", "cache"):
+    if command not in ("orders", "faq", "user", "cache", "customer"):
         assert f"Example: cs-bot {command}" in done.out
 
 

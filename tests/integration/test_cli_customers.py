@@ -87,8 +87,8 @@ def test_the_cache_forgets_them_too(
     monkeypatch.setenv("CSBOT_REDIS_URL", redis_server.url)
     client = redis.Redis.from_url(redis_server.url)
     others, theirs = (
-        f"{keys.LOOK}:x:{'0' * 64}",
-        (f"{keys.LOOK}:x:{picture['sha256']}", f"{keys.PREFIX}:d:{keys.owner(customer)}"),
+        f"{keys.LOOK}:x:p{'0' * 64}",
+        (f"{keys.LOOK}:x:p{picture['pixels_sha256']}", f"{keys.PREFIX}:d:{keys.owner(customer)}"),
     )
     for key in (others, *theirs):
         client.set(key, b"1", ex=60)

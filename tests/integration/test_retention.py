@@ -229,7 +229,7 @@ def test_a_picture_that_comes_again_while_its_file_is_removed_has_a_file(shop: S
     shop.media.write = write  # type: ignore[method-assign]
     event(shop, "message.created", message("m-2", attachments=PICTURE))
     fetch_all(shop)
-    assert removed == [picture["sha256"]]
+    assert removed == [(picture["sha256"], picture["pixels_sha256"])]
     [again] = rows(shop, "pictures")
     assert again["id"] == rows(shop, "picture_uses")[1]["picture_id"]
     assert shop.media.read(again["sha256"])

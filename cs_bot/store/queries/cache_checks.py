@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import SCHEMA_VERSION, Look
@@ -81,9 +81,3 @@ def by_result(tx: Transaction) -> dict[str, int]:
     result = func.coalesce(cache_checks.c.result, "waiting")
     rows: Any = tx.execute(select(result, func.count()).group_by(result))
     return dict.fromkeys((*RESULTS, "waiting"), 0) | {str(row[0]): int(row[1]) for row in rows}
-
-
-def forget(tx: Transaction, *, older_than_s: float) -> int:
-    """Delete checks that were done so long ago; how many."""
-    before = tx.now() - timedelta(seconds=older_than_s)
-    return tx.execute(delete(cache_checks).where(cache_checks.c.checked_at < before)).rowcount

@@ -11,6 +11,7 @@ from cs_bot.store.queries.hashed import hashed_id
 from cs_bot.store.queries.outbound import UNDELIVERED
 from cs_bot.store.queries.retention import Rule, message_lives
 from cs_bot.store.tables import (
+    cache_checks,
     conversations,
     customers,
     deletions,
@@ -160,6 +161,11 @@ def drop_revocations(tx: Transaction, customer_id: int) -> None:
         messages.c.external_id == revocations.c.external_id,
     )
     tx.execute(delete(revocations).where(theirs))
+
+
+def drop_cache_checks(tx: Transaction, customer_id: int) -> None:
+    """Personal looks that wait to be computed again."""
+    tx.execute(delete(cache_checks).where(cache_checks.c.customer_id == customer_id))
 
 
 def conversations_of(tx: Transaction, customer_id: int, *, alone: bool) -> list[tuple[int, str]]:

@@ -103,17 +103,19 @@ def let_go_of_pictures(tx: Transaction, which: Which) -> set[int]:
     return {row["picture_id"] for row in found if row["picture_id"] is not None}
 
 
-def lock_unused_picture(tx: Transaction, picture_id: int) -> str | None:
-    """The SHA-256 of a picture that nothing refers to, locked; None when it is used, the shop's own, or gone.
+def lock_unused_picture(tx: Transaction, picture_id: int) -> tuple[str, str] | None:
+    """SHA-256 of bytes and of pixels of a picture that nothing refers to, locked; None when it is used, the shop's own,
+    or gone.
 
     The question is asked after the lock: whoever starts to use it meanwhile (fetch) waits, or is seen.
     """
-    row = tx.row(select(pictures.c.sha256).where(pictures.c.id == picture_id).with_for_update())
+    found = select(pictures.c.sha256, pictures.c.pixels_sha256).where(pictures.c.id == picture_id)
+    row = tx.row(found.with_for_update())
     if row is None:
         return None
     used = exists().where(picture_uses.c.picture_id == picture_id)
     the_shops = exists().where(product_pictures.c.sha256 == row["sha256"])
-    return None if tx.value(select(or_(used, the_shops))) else str(row["sha256"])
+    return None if tx.value(select(or_(used, the_shops))) else (row["sha256"], row["pixels_sha256"])
 
 
 def drop_picture(tx: Transaction, picture_id: int) -> None:

@@ -14,6 +14,7 @@ from cs_bot.store.queries.outbound import UNDELIVERED
 from cs_bot.store.queries.sql import insert
 from cs_bot.store.tables import (
     audit,
+    cache_checks,
     changes,
     conversations,
     customers,
@@ -153,6 +154,7 @@ RULES = (
         forgetting.forget_judgements,
         lambda: _review_lives(judgements.c.review_id),
     ),
+    Rule("cache_checks", "looks_days", cache_checks, cache_checks.c.created_at, _deleting(cache_checks)),
     Rule("changes", "changes_days", changes, changes.c.at, _deleting(changes)),
     Rule("audit", "audit_days", audit, audit.c.at, _deleting(audit)),
 )

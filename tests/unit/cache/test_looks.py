@@ -349,7 +349,7 @@ def test_purge_takes_what_it_is_asked_for(redis: Redis, which: str) -> None:
     computed = len(engine.computed)
     redis.set("somebody:elses", "kept")
     if which == "picture":
-        assert purge(redis, pictures=[f"p{P}"]) == 3
+        assert purge(redis, pictures=[A, P]) == 3
     elif which == "customer":
         assert purge(redis, customer=MEI) == 2
     else:
