@@ -17,6 +17,7 @@ from cs_bot.settings import Settings, load_settings
 from cs_bot.store import migrate as migrations
 from cs_bot.store.database import Database
 
+WEB_GRACE_S = 2  # after SIGTERM; live pages keep their connection open for ever
 QUEUES = ("fetch", "answer", "deliver", "upkeep")
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; default $CSBOT_CONFIG, else ./csbot.toml.")
@@ -127,7 +128,7 @@ def web(
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=2,  # live pages keep their connection open for ever
+            timeout_graceful_shutdown=WEB_GRACE_S,
         )
     finally:
         services.close()

@@ -1,0 +1,70 @@
+"""python -m workers.health web | answer | fetch | deliver | upkeep: exit 0 when that process of this machine is well.
+
+For health checks of containers: it loads no engine and costs half a second of CPU. The web process is asked for
+/health; a worker must have told the database within SEEN_S that it lives, so a database that is away fails it too.
+"""
+
+import socket
+import sys
+from http.client import HTTPConnection, HTTPException
+from typing import TextIO
+
+from cs_bot.errors import BotError
+from cs_bot.settings import Settings, load_settings
+from cs_bot.store.database import Database
+from cs_bot.store.queries import workers as seen
+
+QUEUES = ("answer", "fetch", "deliver", "upkeep")
+SEEN_S = 180.0  # an idle worker says so every 45 s; one that looks at a picture is silent until it is done
+HTTP_S = 5.0
+WELL, NOT_WELL, WRONG_USE = 0, 1, 2
+
+
+def main(words: list[str], out: TextIO = sys.stderr) -> int:
+    """The exit code: 0 well, 1 not (one line says why), 2 wrong use or settings."""
+    if len(words) != 1 or words[0] not in ("web", *QUEUES):
+        out.write(
+            f"usage: python -m workers.health {{web,{','.join(QUEUES)}}}\nExample: python -m workers.health answer\n"
+        )
+        return WRONG_USE
+    try:
+        settings = load_settings()
+    except BotError as problem:
+        out.write(f"{problem}\n")
+        return WRONG_USE
+    problem_line = _web(settings) if words[0] == "web" else _worker(settings, words[0])
+    if problem_line is not None:
+        out.write(f"{problem_line}\n")
+        return NOT_WELL
+    return WELL
+
+
+def _web(settings: Settings) -> str | None:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.web.host, settings.web.host)
+    connection = HTTPConnection(host, settings.web.port, timeout=HTTP_S)
+    try:
+        connection.request("GET", "/health")
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as problem:
+        return f"the web process does not answer ({type(problem).__name__})"
+    finally:
+        connection.close()
+    return None if status == 200 else f"the web process answers {status}"
+
+
+def _worker(settings: Settings, queue: str) -> str | None:
+    here = f"{queue}-{socket.gethostname()}-"  # as runtime names them
+    try:
+        database = Database(settings.database)
+        try:
+            with database.read() as tx:
+                alive = [row for row in seen.alive(tx, SEEN_S) if row["name"].startswith(here) and row["ready"]]
+        finally:
+            database.close()
+    except BotError as problem:
+        return str(problem)
+    return None if alive else f"no {queue} worker of this machine was seen in the last {SEEN_S:g} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
