@@ -1,4 +1,4 @@
-"""1b pictures of new messages: channel -> images -> media store."""
+"""1b pictures of new messages: channel -> images -> media store; pictures of products when none of those waits."""
 
 import random
 from collections.abc import Callable
@@ -6,13 +6,15 @@ from collections.abc import Callable
 from cs_bot import turns
 from cs_bot.errors import PictureError, PictureRefused, PictureUnreadable, StoreUnavailable
 from cs_bot.images import FetchRules, StoredPicture, accept_picture, decode_data_url, fetch_picture
+from cs_bot.knowledge.catalog import indexing
 from cs_bot.records import Reason
 from cs_bot.settings import Settings
-from cs_bot.store.database import Database, Row
+from cs_bot.store.database import Database, Row, Transaction
 from cs_bot.store.media import MediaStore
-from cs_bot.store.queries import pictures
+from cs_bot.store.queries import pictures, product_pictures
 
 LEASE_FACTOR = 3  # a fetch that outlives this many time limits has lost its worker
+PRODUCT_S = 3.0  # for one product's picture: a customer's may have to wait behind it
 STORE_AWAY_S = 2.0  # a picture waits this long when the picture store takes nothing
 
 
@@ -46,6 +48,27 @@ def fetch_next(database: Database, *, media: MediaStore, settings: Settings, rin
     return True
 
 
+def index_next(database: Database, *, settings: Settings) -> bool:
+    """Fetch and index one picture of a product that is due; False when none is, or OpenCV is missing."""
+    if not indexing.can_index():
+        return False
+    rules_of = product_rules(settings, at_most_s=PRODUCT_S)
+    return indexing.index_next(database, rules_of=rules_of, max_attempts=settings.fetch.max_attempts) is not None
+
+
+def product_rules(settings: Settings, *, at_most_s: float | None = None) -> indexing.RulesOf:
+    """What the product pictures of each account may be fetched from."""
+    fetch = settings.fetch
+    if at_most_s is not None:
+        fetch = fetch.model_copy(update={"timeout_s": min(at_most_s, fetch.timeout_s)})
+
+    def rules_of(channel: str, name: str) -> FetchRules | None:
+        account = settings.account(channel, name)
+        return None if account is None else FetchRules.of(account, fetch)
+
+    return rules_of
+
+
 def _bytes(row: Row, settings: Settings) -> bytes:
     source: str = row["source"]
     if source[:5].lower() == "data:":
@@ -53,16 +76,7 @@ def _bytes(row: Row, settings: Settings) -> bytes:
     account = settings.account(row["channel"], row["account"])
     if account is None:
         raise PictureRefused("the account of this picture is no longer configured")
-    return fetch_picture(
-        source,
-        rules=FetchRules(
-            hosts=account.media_hosts,
-            allow_http=account.allow_http,
-            allow_private=account.allow_private,
-            max_bytes=settings.fetch.max_bytes,
-            total_s=settings.fetch.timeout_s,
-        ),
-    )
+    return fetch_picture(source, rules=FetchRules.of(account, settings.fetch))
 
 
 def _stored(
@@ -118,8 +132,14 @@ def sweep(database: Database, *, settings: Settings) -> int:
     return given_up
 
 
+def any_due(tx: Transaction) -> bool:
+    """Whether a picture of a message or a product can be fetched now."""
+    return pictures.any_due(tx) or (indexing.can_index() and product_pictures.any_due(tx))
+
+
 def seconds_until_due(database: Database) -> float | None:
     """How long until a picture is due; None when none waits."""
     with database.read() as tx:
-        due_at = pictures.next_due_at(tx)
-        return None if due_at is None else max(0.0, (due_at - tx.now()).total_seconds())
+        times = [pictures.next_due_at(tx), product_pictures.next_due_at(tx) if indexing.can_index() else None]
+        waits = [(due_at - tx.now()).total_seconds() for due_at in times if due_at is not None]
+        return max(0.0, min(waits)) if waits else None

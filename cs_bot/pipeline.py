@@ -24,7 +24,7 @@ from cs_bot.records import Decision, Draft, Facts, Look, Policy, Reading, SendSt
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
-from cs_bot.store.queries import cache_checks, conversations, messages, outbound, pictures
+from cs_bot.store.queries import cache_checks, conversations, messages, outbound
 from cs_bot.vision.base import Vision, Words
 
 Ring = Callable[[str], None]
@@ -273,7 +273,7 @@ def upkeep(
         messages.saw_accounts(tx, since_s=60.0)
     with database.read() as tx:
         due = {
-            "fetch": pictures.any_due(tx),
+            "fetch": fetch.any_due(tx),
             "answer": conversations.any_due(tx) or cache_checks.any_due(tx),
             "deliver": outbound.any_due(tx),
         }

@@ -10,7 +10,7 @@ from cs_bot.knowledge.catalog import searchable
 from cs_bot.schemas import MessageCreated, MessageRevoked, OrderIn, ProductIn, Released, TakenByHuman
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database, Transaction
-from cs_bot.store.queries import messages, orders, products
+from cs_bot.store.queries import messages, orders, product_pictures, products
 from cs_bot.store.queries.sql import sha256
 
 Ring = Callable[[str], None]
@@ -117,3 +117,5 @@ def _store(
             orders.upsert(tx, channel, account, payload)
         case ProductIn():
             products.save_many(tx, channel, account, [searchable(payload)])
+            if product_pictures.named(payload):
+                received.bells.add("fetch")

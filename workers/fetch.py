@@ -1,4 +1,4 @@
-"""python -m workers.fetch: fetches the pictures of new messages."""
+"""python -m workers.fetch: fetches the pictures of new messages, and of products when none of those waits."""
 
 import sys
 
@@ -10,7 +10,10 @@ def drain() -> None:
     """The doorbell's job: fetch what is due."""
     here = runtime.services()
     runtime.drain(
-        lambda: fetch.fetch_next(here.database, media=here.media, settings=here.settings, ring=here.ring),
+        lambda: (
+            fetch.fetch_next(here.database, media=here.media, settings=here.settings, ring=here.ring)
+            or fetch.index_next(here.database, settings=here.settings)
+        ),
         lambda: fetch.seconds_until_due(here.database),
     )
 

@@ -15,6 +15,7 @@ from cs_bot.errors import PictureRefused, PictureUnreachable, PictureUnreadable
 from cs_bot.images.addresses import is_inside, is_public
 from cs_bot.images.dial import Guard, Resolver, shown
 from cs_bot.records import Record
+from cs_bot.settings import AccountSettings, FetchSettings
 
 _HEADERS = (
     (b"Accept", b"image/*"),
@@ -45,6 +46,17 @@ class FetchRules(Record):
     max_bytes: int = Field(default=10_000_000, gt=0)
     total_s: float = Field(default=10.0, gt=0)
     redirects: int = Field(default=2, ge=0)
+
+    @classmethod
+    def of(cls, account: AccountSettings, fetch: FetchSettings) -> "FetchRules":
+        """The rules of an account."""
+        return cls(
+            hosts=account.media_hosts,
+            allow_http=account.allow_http,
+            allow_private=account.allow_private,
+            max_bytes=fetch.max_bytes,
+            total_s=fetch.timeout_s,
+        )
 
     @field_validator("hosts")
     @classmethod

@@ -29,7 +29,7 @@ def pictures(database: Database, product_id: str = "P1") -> list[tuple[str, str,
 def finish(database: Database, features: bytes = b"f") -> int:
     """Index the next picture; its id."""
     with database.write() as tx:
-        row = product_pictures.claim(tx, lease_s=30)
+        row = product_pictures.claim(tx, lease_s=30, local=True)
         assert row is not None
         assert product_pictures.ready(tx, row["id"], row["fence"], sha256="0" * 64, features=features, version=1)
         return int(row["id"])
@@ -135,12 +135,12 @@ def test_an_older_event_touches_no_picture(database: Database) -> None:
 def test_one_process_at_a_time_has_a_picture_and_a_lost_one_comes_back(database: Database) -> None:
     put(database, [product_in(pictures=["a"])])
     with database.write() as tx:
-        first = product_pictures.claim(tx, lease_s=30)
+        first = product_pictures.claim(tx, lease_s=30, local=True)
     with database.write() as tx:
-        assert product_pictures.claim(tx, lease_s=30) is None
+        assert product_pictures.claim(tx, lease_s=30, local=True) is None
     database.shift(31)
     with database.write() as tx:
-        second = product_pictures.claim(tx, lease_s=30)
+        second = product_pictures.claim(tx, lease_s=30, local=True)
         assert first is not None
         assert second is not None
         assert (second["id"], second["attempts"]) == (first["id"], 2)
@@ -155,7 +155,7 @@ def test_what_failed_or_is_of_another_version_is_tried_again(database: Database)
     finish(database)
     finish(database)
     with database.write() as tx:
-        row = product_pictures.claim(tx, lease_s=30)
+        row = product_pictures.claim(tx, lease_s=30, local=True)
         assert row is not None
         product_pictures.failed(tx, row["id"], row["fence"], "gone")
         assert product_pictures.again(tx, 1) == 1
@@ -163,3 +163,14 @@ def test_what_failed_or_is_of_another_version_is_tried_again(database: Database)
         assert product_pictures.counts(tx) == {"waiting": 3, "ready": 0, "failed": 0}
         entries = product_pictures.index_entries(tx, CHANNEL, ACCOUNT, version=1, limit=10)
         assert len(entries) == 2  # what was indexed still is, until it is done again
+
+
+def test_a_worker_leaves_picture_files_to_the_machine_that_has_them(database: Database) -> None:
+    put(database, [product_in(pictures=["mug.jpg", "file:///x/mug.jpg", "HTTPS://cdn.example/1.jpg"])])
+    with database.write() as tx:
+        row = product_pictures.claim(tx, lease_s=30)
+        assert row is not None
+        assert row["url"] == "HTTPS://cdn.example/1.jpg"
+        assert product_pictures.claim(tx, lease_s=30) is None
+        assert product_pictures.any_due(tx, local=True) is True
+        assert product_pictures.any_due(tx) is False

@@ -5,14 +5,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cs_bot.knowledge.catalog import lookup, search
+from cs_bot.knowledge.catalog.lookup import Shown, Thing
+from cs_bot.knowledge.catalog.pictures import PictureIndexes, cut_out, pixels_of
 from cs_bot.knowledge.catalog.spelling import Vocabulary
-from cs_bot.records import ProductHit, ProductLookup, Reading, Turn
+from cs_bot.knowledge.likeness import Box as LikenessBox
+from cs_bot.knowledge.likeness import Pixels, is_clear
+from cs_bot.knowledge.likeness.judge import Verdict
+from cs_bot.records import Likeness, ProductHit, ProductLookup, Reading, Turn
 from cs_bot.store.database import Database, Transaction
 from cs_bot.store.media import MediaStore
 from cs_bot.store.queries import products
 
 CHECK_S = 3.0  # what is held in memory is compared with the database at most this often
 ACCOUNTS = 8  # of how many accounts something is held in memory
+
+LIKENESS = {
+    Verdict.SAME: Likeness.SAME_PICTURE,
+    Verdict.OTHER_COLOUR: Likeness.OTHER_COLOUR,
+    Verdict.SIMILAR: Likeness.SIMILAR,
+}
 
 Box = lookup.Box
 
@@ -21,7 +32,8 @@ class Catalog:
     """The products of all accounts. One object a process; it may be used by several threads."""
 
     def __init__(self, database: Database, media: MediaStore) -> None:
-        self._database, self._media = database, media
+        self._media = media
+        self._pictures = PictureIndexes(database, check_s=CHECK_S, accounts=ACCOUNTS)
         self._words: dict[tuple[str, str], tuple[float, tuple[Any, ...], Vocabulary]] = {}
 
     def by_words(
@@ -55,8 +67,13 @@ class Catalog:
         boxes: Sequence[Box] = (),
         limit: int = 3,
     ) -> tuple[ProductHit, ...]:
-        """Products whose pictures show what this one does, best first; () as long as no picture is indexed."""
-        return ()
+        """Products whose pictures show what this one does, best first; () without OpenCV or when nothing is indexed.
+
+        `picture`: a stored copy (upright, no metadata); `boxes`: where something is on it, pixels. A hit's `sku` is
+        set when the picture is surely that of certain variants and those are only one.
+        """
+        shown = self._shown(tx, channel, account, pixels_of(picture), boxes, limit)
+        return tuple(one.hit.model_copy(update={"sku": one.skus[0] if len(one.skus) == 1 else None}) for one in shown)
 
     def lookup(
         self, tx: Transaction, turn: Turn, reading: Reading, pictures: Mapping[str, bytes]
@@ -66,18 +83,46 @@ class Catalog:
         `pictures`: stored copies by SHA-256; a picture that is missing there is looked up by words alone.
         """
         channel, account = turn.channel, turn.account
+        opened: dict[str, Pixels] = {}
 
         def by_words(text: str, attributes: Mapping[str, str]) -> Sequence[ProductHit]:
             return self.by_words(tx, channel, account, text, attributes=attributes, limit=lookup.HITS + 1)
 
-        def by_picture(data: bytes, thing: lookup.Thing) -> Sequence[ProductHit]:
-            return self.by_picture(tx, channel, account, data, limit=lookup.HITS)
+        def by_picture(sha256: str, thing: Thing) -> Sequence[Shown]:
+            if sha256 not in opened:
+                opened[sha256] = pixels_of(pictures[sha256])
+            pixels = opened[sha256]
+            box = thing.box(pixels.shape[1], pixels.shape[0])
+            if not thing.is_part:
+                return self._shown(tx, channel, account, pixels, () if box is None else (box,), lookup.HITS)
+            part = None if box is None else cut_out(pixels, box)
+            return () if part is None else self._shown(tx, channel, account, part, (), lookup.HITS)
 
         return tuple(lookup.look_up(reading, by_words, by_picture, pictures))
+
+    def _shown(
+        self, tx: Transaction, channel: str, account: str, pixels: Pixels, boxes: Sequence[Box], limit: int
+    ) -> list[Shown]:
+        matches = self._pictures.search(channel, account, pixels, [LikenessBox(*box) for box in boxes])
+        stored = products.by_ids(tx, channel, account, [match.key for match in matches])
+        loaded = {product.product_id: product for product in stored}
+        found = []
+        for match in [match for match in matches if match.key in loaded][:limit]:
+            hit = ProductHit(
+                product=loaded[match.key],
+                likeness=LIKENESS[match.verdict],
+                score=round(match.score, 6),
+                margin=round(match.margin, 6),
+            )
+            settles = is_clear(match) and bool(hit.product.variants)
+            skus = self._pictures.variants_shown(channel, account, match.key, pixels) if settles else ()
+            found.append(Shown(hit, skus))
+        return found
 
     def forget(self) -> None:
         """Compare with the database again at once (tests)."""
         self._words.clear()
+        self._pictures.forget()
 
     def _vocabulary(self, tx: Transaction, channel: str, account: str) -> Vocabulary:
         """The words of an account's catalog, read again when it has changed."""

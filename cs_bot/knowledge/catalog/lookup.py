@@ -1,6 +1,6 @@
 """What a turn means, thing by thing: clear, close or none. Every threshold of the catalog lives here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cs_bot.knowledge.catalog import traits
@@ -30,7 +30,15 @@ _SIDES = {
 
 Box = tuple[int, int, int, int]
 ByWords = Callable[[str, Mapping[str, str]], Sequence[ProductHit]]
-ByPicture = Callable[[bytes, "Thing"], Sequence[ProductHit]]
+ByPicture = Callable[[str, "Thing"], "Sequence[Shown]"]  # the picture by its SHA-256
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A product that a picture shows; `skus` are the variants whose own picture it surely is, () when unsettled."""
+
+    hit: ProductHit
+    skus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,10 @@ def things(reading: Reading) -> list[Thing]:
 def look_up(
     reading: Reading, by_words: ByWords, by_picture: ByPicture, pictures: Mapping[str, bytes]
 ) -> list[ProductLookup]:
-    """One lookup for each thing that is meant; [] when nothing says that a product is."""
+    """One lookup for each thing that is meant; [] when nothing says that a product is.
+
+    `pictures`: the SHA-256 of those that by_picture can be asked for.
+    """
     meant = things(reading)
     if meant == [Thing()]:
         return _worded(reading, by_words)
@@ -100,25 +111,28 @@ def _pictured(
     reading: Reading,
     by_words: ByWords,
     by_picture: ByPicture,
-    pictures: Mapping[str, bytes],
+    pictures: Container[str],
     *,
     alone: bool,
 ) -> ProductLookup:
     """A thing on a picture. What was written counts for it only when it is the only one."""
     assert thing.look is not None
-    data = pictures.get(thing.look.picture_sha256)
-    seen = list(by_picture(data, thing)) if data is not None else []
+    sha256 = thing.look.picture_sha256
+    shown = by_picture(sha256, thing) if sha256 in pictures else ()
+    seen, skus = [one.hit for one in shown], {one.hit.product.product_id: one.skus for one in shown}
     words = list(by_words(reading.question if alone else "", {**thing.item.attributes, **reading.wanted}))
     typed = [
         hit for hit in words if hit.likeness is Likeness.CODE and hit.score == 1.0 and alone and _typed(hit, reading)
     ]
     outcome = of_picture(seen)
     if typed and (not seen or seen[0].product.product_id == typed[0].product.product_id):
-        return _lookup(thing, LookupOutcome.CLEAR if len(typed) == 1 else LookupOutcome.CLOSE, typed, reading)
+        return _lookup(thing, LookupOutcome.CLEAR if len(typed) == 1 else LookupOutcome.CLOSE, typed, reading, skus)
     if typed:  # written is one, shown another: ask
-        return _lookup(thing, LookupOutcome.CLOSE, [*typed, *seen], reading)
+        return _lookup(
+            thing, LookupOutcome.CLOSE, [*typed, *(seen[:1] if outcome is LookupOutcome.CLEAR else seen)], reading, skus
+        )
     if outcome is not LookupOutcome.NONE:
-        return _lookup(thing, outcome, seen, reading)
+        return _lookup(thing, outcome, seen, reading, skus)
     by_name = of_words(words)
     return _lookup(thing, LookupOutcome.NONE if by_name is LookupOutcome.NONE else LookupOutcome.CLOSE, words, reading)
 
@@ -161,7 +175,13 @@ def of_picture(hits: Sequence[ProductHit]) -> LookupOutcome:
     return LookupOutcome.CLOSE if best.score >= CLOSE_PICTURE else LookupOutcome.NONE
 
 
-def _lookup(thing: Thing, outcome: LookupOutcome, hits: Sequence[ProductHit], reading: Reading) -> ProductLookup:
+def _lookup(
+    thing: Thing,
+    outcome: LookupOutcome,
+    hits: Sequence[ProductHit],
+    reading: Reading,
+    skus: Mapping[str, tuple[str, ...]] | None = None,
+) -> ProductLookup:
     kept = list(hits[:1] if outcome is LookupOutcome.CLEAR else hits[:HITS])
     if outcome is LookupOutcome.CLOSE:
         kept = [hit for hit in kept if hit.likeness is not Likeness.WORDS or hit.score >= kept[0].score - CLOSE_RANGE]
@@ -169,14 +189,18 @@ def _lookup(thing: Thing, outcome: LookupOutcome, hits: Sequence[ProductHit], re
         number=thing.number,
         where=thing.item.where,
         outcome=outcome,
-        hits=tuple(with_variant(hit, reading) for hit in kept),
+        hits=tuple(with_variant(hit, reading, (skus or {}).get(hit.product.product_id, ())) for hit in kept),
     )
 
 
-def with_variant(hit: ProductHit, reading: Reading) -> ProductHit:
-    """The hit with the variant that is meant, where the words leave one."""
-    if hit.sku is not None:
+def with_variant(hit: ProductHit, reading: Reading, shown: Sequence[str] = ()) -> ProductHit:
+    """The hit with the one variant that is meant: as written, else as asked for, else as the picture shows it.
+
+    `shown`: the variants that the picture leaves. A picture of the black one and "in red?" mean the red one.
+    """
+    if hit.likeness is Likeness.CODE and hit.sku is not None:
         return hit
     wanted = traits.wanted_in(reading.question, reading.wanted)
-    found = traits.variant_meant(hit.product, wanted, reading.question)
-    return hit if found is None else hit.model_copy(update={"sku": found.sku})
+    found = traits.variant_meant(hit.product, wanted, reading.question, among=shown) if shown else None
+    found = found or traits.variant_meant(hit.product, wanted, reading.question)
+    return hit.model_copy(update={"sku": None if found is None else found.sku})

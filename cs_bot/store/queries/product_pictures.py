@@ -74,13 +74,27 @@ def _moved(tx: Transaction, row: RowMapping, position: int, skus: list[str]) -> 
     tx.execute(update(product_pictures).where(product_pictures.c.id == row["id"]).values(values))
 
 
-def claim(tx: Transaction, *, lease_s: float, of: tuple[str, str] | None = None) -> RowMapping | None:
-    """The next picture to index, leased and with its attempt counted; None when nothing is due."""
+def is_local(url: str) -> bool:
+    """Whether a picture is a file: `file://…`, or a path without a scheme."""
+    return not url[:5].lower().startswith(("http:", "https", "data:"))
+
+
+def any_due(tx: Transaction, *, of: tuple[str, str] | None = None, local: bool = False) -> bool:
+    """Whether a picture can be claimed now."""
+    return tx.row(select(product_pictures.c.id).where(_due(tx, of, local)).limit(1)) is not None
+
+
+def claim(
+    tx: Transaction, *, lease_s: float, of: tuple[str, str] | None = None, local: bool = False
+) -> RowMapping | None:
+    """The next picture to index, leased and with its attempt counted; None when nothing is due.
+
+    `local`: picture files too, which only the machine of the import has.
+    """
     now = tx.now()
-    free = or_(product_pictures.c.lease_until.is_(None), product_pictures.c.lease_until < now)
     row = tx.row(
         select(product_pictures.c.id)
-        .where(product_pictures.c.due_at <= now, free, _account(of))
+        .where(_due(tx, of, local))
         .order_by(product_pictures.c.due_at, product_pictures.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -147,10 +161,10 @@ def counts(tx: Transaction, of: tuple[str, str] | None = None) -> dict[str, int]
     return {**dict.fromkeys((WAITING, READY, FAILED), 0), **{row.state: row.n for row in tx.execute(query)}}
 
 
-def next_due_at(tx: Transaction, of: tuple[str, str] | None = None) -> datetime | None:
+def next_due_at(tx: Transaction, *, of: tuple[str, str] | None = None, local: bool = False) -> datetime | None:
     """When the next picture can be claimed (a leased one when its lease ends); None when none waits."""
     when = func.coalesce(product_pictures.c.lease_until, product_pictures.c.due_at)
-    query = select(func.min(when)).where(product_pictures.c.due_at.is_not(None), _account(of))
+    query = select(func.min(when)).where(product_pictures.c.due_at.is_not(None), _account(of), _places(local))
     found: datetime | None = tx.value(query)
     return found
 
@@ -202,6 +216,17 @@ def features_of(tx: Transaction, picture_ids: Collection[int]) -> Iterator[tuple
 def _indexed(channel: str, account: str) -> ColumnElement[bool]:
     mine = and_(product_pictures.c.channel == channel, product_pictures.c.account == account)
     return and_(mine, product_pictures.c.indexed_at.is_not(None))
+
+
+def _due(tx: Transaction, of: tuple[str, str] | None, local: bool) -> ColumnElement[bool]:
+    now = tx.now()
+    free = or_(product_pictures.c.lease_until.is_(None), product_pictures.c.lease_until < now)
+    return and_(product_pictures.c.due_at <= now, free, _account(of), _places(local))
+
+
+def _places(local: bool) -> ColumnElement[bool]:
+    url = func.lower(func.substr(product_pictures.c.url, 1, 5))
+    return true() if local else url.in_(("http:", "https", "data:"))
 
 
 def _account(of: tuple[str, str] | None) -> ColumnElement[bool]:
