@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
 from typing import Any
 
 TIMES = ("ordered_at", "paid_at", "shipped_at", "delivered_at", "ship_by", "updated_at")
-NUMBERS_AS_TEXT = ("order_id", "customer_id", "phone", "tracking_no", "faq_id")
+NUMBERS_AS_TEXT = ("order_id", "customer_id", "phone", "tracking_no", "faq_id", "product_id")
 
 _ROUNDED = re.compile(r"\d(?:\.\d+)?[eE]\+\d+")
 _TIME = re.compile(
@@ -17,14 +18,20 @@ _TIME = re.compile(
 _DIGITS_ONLY = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2}))?")
 
 
-def read_cells(cells: dict[str, str], zone: tzinfo | None) -> tuple[dict[str, Any], list[str]]:
-    """(values, problems) of one CSV record. `zone` is that of times without one; None: they are refused."""
+def read_cells(
+    cells: Mapping[str, str], zone: tzinfo | None, more: Mapping[str, Callable[[str], Any]] | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """(values, problems) of one CSV record. `zone` is that of times without one; None: they are refused.
+
+    `more`: readers of further columns, or in the place of the usual ones.
+    """
     readers: dict[str, Callable[[str], Any]] = {
         "lines": order_lines,
         "variants": variants,
         "status": str.lower,
         **dict.fromkeys(TIMES, lambda cell: time(cell, zone)),
-        **dict.fromkeys(NUMBERS_AS_TEXT, _unspoilt),
+        **dict.fromkeys(NUMBERS_AS_TEXT, unspoilt),
+        **(more or {}),
     }
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -57,7 +64,7 @@ def time(cell: str, zone: tzinfo | None) -> datetime:
 def order_lines(cell: str) -> list[Any]:
     """A JSON list of lines, or `sku:quantity:name` separated by `;` or line breaks (an sku holds no colon)."""
     if cell.startswith("["):
-        return _json_list(cell)
+        return json_list(cell)
     found = []
     for entry in filter(None, (part.strip() for part in re.split(r"[;；\n]", cell))):
         sku, quantity, name = (part.strip() for part in [*entry.split(":", 2), "", ""][:3])
@@ -70,13 +77,14 @@ def order_lines(cell: str) -> list[Any]:
 def variants(cell: str) -> list[Any]:
     """A JSON list of wordings, or wordings separated by `|` or line breaks."""
     if cell.startswith("["):
-        return _json_list(cell)
+        return json_list(cell)
     return [part.strip() for part in re.split(r"[|｜\n]", cell) if part.strip()]
 
 
-def _json_list(cell: str) -> list[Any]:
+def json_list(cell: str) -> list[Any]:
+    """A JSON list; raises ValueError."""
     try:
-        found = json.loads(cell)
+        found = json.loads(cell, parse_float=Decimal)
     except (ValueError, RecursionError):
         raise ValueError("starts with [ but is not a JSON list") from None
     if not isinstance(found, list):
@@ -84,7 +92,8 @@ def _json_list(cell: str) -> list[Any]:
     return found
 
 
-def _unspoilt(cell: str) -> str:
+def unspoilt(cell: str) -> str:
+    """The cell; raises ValueError for a number that was rounded."""
     if _ROUNDED.fullmatch(cell):
         raise ValueError("a spreadsheet has rounded this number; format the column as text and export it again")
     return cell

@@ -2,11 +2,11 @@
 
 import pickle
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Any, Generic, Protocol, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
@@ -57,7 +57,12 @@ def import_orders(
     return _import(
         database,
         path,
-        _Plan(OrderIn, lambda item: item.order_id, lambda tx, items: orders.save_many(tx, channel, account, items)),
+        Plan(
+            OrderIn,
+            lambda item: item.order_id,
+            "order_id",
+            lambda tx, items: orders.save_many(tx, channel, account, items),
+        ),
         timezone,
         progress,
     )
@@ -71,25 +76,34 @@ def import_faq(
     CSV: `variants` is a JSON list or wordings separated by `|`. A row without updated_at counts as written now, unless
     it says what is stored.
     """
-    plan = _Plan(
+    plan = Plan(
         FaqIn,
         lambda item: (item.faq_id, item.language),
+        "faq_id and language",
         lambda tx, items: faq.save_many(tx, [(item, search_column(item)) for item in items]),
     )
     return _import(database, path, plan, timezone, progress)
 
 
 @dataclass(frozen=True)
-class _Plan(Generic[Item]):
-    """What is special to one noun."""
+class Plan(Generic[Item]):
+    """What is special to one noun. `save` stores a batch; `finish` runs once in the same transaction, after all."""
 
     shape: type[Item]
     key: Callable[[Item], Hashable]
+    key_name: str
     save: Callable[[Transaction, Sequence[Item]], list[Saved]]
+    finish: Callable[[Transaction], None] = lambda tx: None
 
-    @property
-    def key_name(self) -> str:
-        return "faq_id and language" if self.shape is FaqIn else "order_id"
+
+class Source(Protocol):
+    """Where rows come from; it can be read several times."""
+
+    def rows(self) -> Iterator[Row]:
+        """Every record in order."""
+
+    def estimate(self) -> int:
+        """About how many there are."""
 
 
 @dataclass
@@ -106,40 +120,47 @@ class _Problems:
             self.more += 1
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """A row is bad; the text says why, without the row's values."""
 
 
 def _import(
-    database: Database, path: Path, plan: _Plan[Item], timezone: str | None, progress: Progress | None
+    database: Database, path: Path, plan: Plan[Item], timezone: str | None, progress: Progress | None
 ) -> ImportResult:
     fields = plan.shape.model_fields
     required = {name for name, about in fields.items() if about.is_required()}
     file = open_rows(path, known=set(fields), required=required)
-    zone = _zone(timezone)
+    zone = zone_named(timezone)
+    result = store_rows(database, file, plan, lambda row: _item(row, plan.shape, file, zone), progress)
+    return replace(result, ignored_columns=tuple(name for name in file.columns if name and name not in fields))
 
-    def read(row: Row) -> Item:
-        return _item(row, plan.shape, file, zone)
 
+def store_rows(
+    database: Database, source: Source, plan: Plan[Item], read: Callable[[Row], Item], progress: Progress | None
+) -> ImportResult:
+    """Check every row, then store all in one transaction. `read` makes a row an item or raises Refused.
+
+    Raises ImportRefused with every bad row.
+    """
     with TemporaryFile(prefix="cs-bot-import-") as checked:
-        total = _check(file, plan, read, checked, progress)
+        total = _check(source, plan, read, checked, progress)
         counts: Counter[Saved] = Counter()
         with database.write() as tx:
             for batch in _batches(checked, total):
                 counts.update(plan.save(tx, batch))
                 _tell(progress, (total + counts.total()) // 2, total)
+            plan.finish(tx)
     _tell(progress, total, total)
     return ImportResult(
         created=counts[Saved.CREATED],
         updated=counts[Saved.UPDATED],
         unchanged=counts[Saved.UNCHANGED],
         stale=counts[Saved.STALE],
-        ignored_columns=tuple(name for name in file.columns if name and name not in fields),
     )
 
 
 def _check(
-    file: RowFile, plan: _Plan[Item], read: Callable[[Row], Item], checked: IO[bytes], progress: Progress | None
+    source: Source, plan: Plan[Item], read: Callable[[Row], Item], checked: IO[bytes], progress: Progress | None
 ) -> int:
     """Read every row and put it aside in `checked`, so that the database is locked for the writing alone.
 
@@ -147,15 +168,15 @@ def _check(
     """
     problems = _Problems()
     first_line: dict[Hashable, int] = {}
-    estimate, batch = file.estimate() if progress is not None else 0, list[Item]()
-    for row in file.rows():
+    estimate, batch = source.estimate() if progress is not None else 0, list[Item]()
+    for row in source.rows():
         try:
             item = read(row)
             before = first_line.setdefault(plan.key(item), row.line)
             if before != row.line:
-                raise _Refused(f"{plan.key_name} stands on line {before} already")
+                raise Refused(f"{plan.key_name} stands on line {before} already")
             batch.append(item)
-        except _Refused as problem:
+        except Refused as problem:
             problems.add(row.line, str(problem))
         if len(batch) == BATCH:
             pickle.dump(batch, checked)
@@ -177,15 +198,21 @@ def _batches(checked: IO[bytes], total: int) -> Iterator[list[Any]]:
 
 def _item(row: Row, shape: type[Item], file: RowFile, zone: ZoneInfo | None) -> Item:
     if row.problem is not None:
-        raise _Refused(row.problem)
+        raise Refused(row.problem)
     values, problems = read_cells(row.values, zone) if file.is_csv else (row.values, [])
+    return item_of(shape, values, problems)
+
+
+def item_of(shape: type[Item], values: Mapping[str, Any], problems: Sequence[str] = ()) -> Item:
+    """The item of these values; raises Refused with `problems` and with what the schema says of other fields."""
+    told = list(problems)
     try:
         item = shape.model_validate(values)
     except ValidationError as found:
         named = {problem.split(":")[0] for problem in problems}
-        problems += [text for place, text in map(_told, found.errors(include_input=False)) if place not in named]
-    if problems:
-        raise _Refused("; ".join(problems))
+        told += [text for place, text in map(_told, found.errors(include_input=False)) if place not in named]
+    if told:
+        raise Refused("; ".join(told))
     return item
 
 
@@ -199,7 +226,8 @@ def _tell(progress: Progress | None, done: int, total: int) -> None:
         progress(done, total)
 
 
-def _zone(name: str | None) -> ZoneInfo | None:
+def zone_named(name: str | None) -> ZoneInfo | None:
+    """The time zone of that name; raises ConfigError when nobody knows it."""
     try:
         return None if name is None else ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):

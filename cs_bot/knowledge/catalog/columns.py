@@ -44,7 +44,7 @@ def _words_of(item: ProductIn) -> Iterator[str]:
             yield from (name, value)
     for variant in item.variants[:MOST_VARIANTS]:
         yield variant.title
-        yield from variant.attributes.values()
+        yield from (value for name, value in variant.attributes.items() if not CODE_NAMES.fullmatch(name.strip()))
 
 
 def _codes(item: ProductIn) -> Iterator[tuple[str, str | None]]:

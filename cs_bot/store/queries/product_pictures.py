@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, true, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.schemas import ProductIn
@@ -143,12 +143,10 @@ def failed(tx: Transaction, picture_id: int, fence: int, reason: str) -> bool:
     return tx.changed(update(product_pictures).where(_mine(picture_id, fence)).values(values))
 
 
-def again(
-    tx: Transaction, features_version: int, *, of: tuple[str, str] | None = None, everything: bool = False
-) -> int:
-    """Put back in the queue what failed and what has features of another version (`everything`: all); how many."""
+def again(tx: Transaction, features_version: int, *, of: tuple[str, str] | None = None, failed: bool = True) -> int:
+    """Put back in the queue what has features of another version and, where `failed`, what was given up; how many."""
     stale = and_(product_pictures.c.state == READY, product_pictures.c.features_version != features_version)
-    wanted = true() if everything else or_(stale, product_pictures.c.state == FAILED)
+    wanted = or_(stale, product_pictures.c.state == FAILED) if failed else stale
     statement = update(product_pictures).where(wanted, product_pictures.c.due_at.is_(None), _account(of))
     return tx.execute(statement.values(state=WAITING, attempts=0, due_at=tx.now(), reason=None)).rowcount
 
@@ -167,6 +165,12 @@ def next_due_at(tx: Transaction, *, of: tuple[str, str] | None = None, local: bo
     query = select(func.min(when)).where(product_pictures.c.due_at.is_not(None), _account(of), _places(local))
     found: datetime | None = tx.value(query)
     return found
+
+
+def files_waiting(tx: Transaction, of: tuple[str, str] | None = None) -> int:
+    """How many pictures wait that are files of some machine."""
+    query = select(func.count()).select_from(product_pictures)
+    return int(tx.value(query.where(product_pictures.c.due_at.is_not(None), _account(of), not_(_places(False)))))
 
 
 def failures(tx: Transaction, of: tuple[str, str] | None = None, limit: int = 1000) -> Sequence[RowMapping]:

@@ -115,6 +115,11 @@ def count(tx: Transaction, channel: str, account: str) -> int:
     return int(tx.value(select(func.count()).select_from(products).where(_of(channel, account), products.c.active)))
 
 
+def ids(tx: Transaction, channel: str, account: str) -> list[str]:
+    """The ids of everything that an account sells."""
+    return list(tx.execute(select(products.c.product_id).where(_of(channel, account), products.c.active)).scalars())
+
+
 def version(tx: Transaction, channel: str, account: str) -> tuple[Any, ...]:
     """Something that is another one as soon as a product of the account has been stored, or is sold no more."""
     query = select(func.count(), func.max(products.c.updated_at), func.max(products.c.synced_at))
@@ -196,7 +201,9 @@ def _compare(before: RowMapping | None, one: Searchable) -> Saved:
         return Saved.CREATED
     if before["updated_at"] > one.item.updated_at:
         return Saved.STALE
-    return Saved.UNCHANGED if before["body"] == one.item.model_dump(mode="json") else Saved.UPDATED
+    body = one.item.model_dump(mode="json")
+    same = {**before["body"], "updated_at": None} == {**body, "updated_at": None}  # an export tells no time of change
+    return Saved.UNCHANGED if same else Saved.UPDATED
 
 
 def _is_outdated(before: RowMapping | None, one: Searchable) -> bool:
