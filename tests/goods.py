@@ -64,6 +64,11 @@ def queries() -> list[Query]:
     return [Query(kind, text, tuple(ids.split(",")) if ids != "-" else ()) for kind, text, ids in rows]
 
 
+def unknown() -> list[str]:
+    """Questions about what the shop does not have."""
+    return list(_lines("catalog_unknown.txt"))
+
+
 def _lines(name: str) -> Iterator[str]:
     for line in (DATA / name).read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):

@@ -12,7 +12,7 @@ from cs_bot.knowledge.catalog.spelling import distance
 from cs_bot.records import Likeness, LookupOutcome, ProductHit
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
-from tests.goods import product_in, put, queries, shop_goods
+from tests.goods import product_in, put, queries, shop_goods, unknown
 from tests.makers import ACCOUNT, CHANNEL, DAY
 
 
@@ -47,6 +47,24 @@ def test_nine_in_ten_questions_find_their_product_among_three_and_none_is_called
     assert found.total() >= 100
     assert recall >= 0.9
     assert wrong == []
+
+
+KNOWN_TO_BE_TAKEN_FOR_ANOTHER = ["羽毛球"]  # a shuttlecock: written, it is the beginning of 羽毛球拍, a racket
+
+
+def test_what_the_shop_does_not_have_is_not_called_clear(
+    sqlite_database: Database, record_property: Callable[[str, object], None]
+) -> None:
+    put(sqlite_database, shop_goods())
+    catalog = Catalog(sqlite_database, MediaStore("memory://catalog"))
+    outcomes: dict[str, LookupOutcome] = {}
+    for text in unknown():
+        with sqlite_database.read() as tx:
+            outcomes[text] = of_words(catalog.by_words(tx, CHANNEL, ACCOUNT, text))
+    record_property("outcomes", dict(Counter(outcomes.values())))
+    assert len(outcomes) >= 200
+    clear = [text for text, outcome in outcomes.items() if outcome is LookupOutcome.CLEAR]
+    assert clear == KNOWN_TO_BE_TAKEN_FOR_ANOTHER
 
 
 def test_both_databases_rank_alike(database: Database) -> None:

@@ -13,7 +13,7 @@ THINGS = 6  # looked up in one turn at most
 # By words. tests/data/catalog_queries.tsv: of what is called clear nothing may be wrong.
 CLEAR_WORDS = 0.72  # so much of what was said must fit
 CLEAR_WORDS_MARGIN = 0.12  # ... and the next product so much less
-CLOSE_WORDS = 0.42  # below, the words name nothing that the shop has
+CLOSE_WORDS = 0.46  # below, the words name nothing that the shop has
 CLOSE_RANGE = 0.30  # a product so far below the best one is no candidate for "is it this one?"
 # By picture. knowledge/likeness: a "same" with that margin is one that may be stated (is_clear there).
 CLEAR_PICTURE_MARGIN = 0.05

@@ -11,14 +11,15 @@ from cs_bot.knowledge.attributes import colours_in, sizes_in
 from cs_bot.knowledge.catalog.columns import plain
 from cs_bot.knowledge.catalog.spelling import Vocabulary
 from cs_bot.knowledge.catalog.talk import without_talk
-from cs_bot.knowledge.words import Term, fold, terms
+from cs_bot.knowledge.words import Term, fold, grams, terms
 from cs_bot.store.queries.products import product_code
 
 # How much a match counts: in the title, in brand and category, in attributes and variants.
 FIELDS = (1.0, 0.95, 0.85)
-CHARACTER = 0.3  # of a pair of characters that a product lacks, each one that it has
-ERRORS = (1.0, 0.85, 0.7)  # a word with none, one, two typing errors
-UNKNOWN = 0.4  # weight of what no product has: mostly words between the words
+CHARACTER = 0.22  # of a pair of characters that a product lacks, each one that it has
+ERRORS = (1.0, 0.8, 0.65)  # a word with none, one, two typing errors
+UNKNOWN = 0.5  # weight of a pair of characters that no product has: often the end of one word and the start of another
+UNSURE = 0.7  # highest score while a Latin word, or what the question ends in, is not in the product as it was written
 TITLE_SHARE = 0.12  # of the score: how much of the title was said; decides between products that fit the words alike
 
 _CODE = re.compile(r"[A-Za-z0-9]+(?:[-_./#][A-Za-z0-9]+)*")
@@ -31,10 +32,14 @@ _PIECES = re.compile(r"[a-z]+|\d+")
 
 @dataclass(frozen=True)
 class Unit:
-    """One thing asked for. `forms` are (gram, prefix, credit): the first characters of grams where prefix is set."""
+    """One thing asked for. `forms` are (gram, prefix, credit): the first characters of grams where prefix is set.
+
+    `must`: a product without it is not surely the one that is meant (a phone case is no phone).
+    """
 
     forms: tuple[tuple[str, bool, float], ...]
     characters: tuple[str, ...] = ()  # of a pair of unspaced characters
+    must: bool = False
 
 
 def codes_in(text: str) -> tuple[str, ...]:
@@ -54,11 +59,21 @@ def codes_in(text: str) -> tuple[str, ...]:
 
 def units_of(text: str, vocabulary: Vocabulary | None = None) -> tuple[Unit, ...]:
     """What a text asks for, without the talk around it. Colours and sizes count as traits, not as words here."""
-    found = terms(plain(without_talk(text)))
+    bare = plain(without_talk(text))
+    found, head = terms(bare), _head(bare)
     worded = [term for term in found if not _is_trait(term)] or list(found)
     latin = [term.text for term in worded if _is_latin(term.text)]
     joined = {word: a + b for a, b in pairwise(latin) for word in (a, b)}
-    return tuple(_unit(term, joined.get(term.text), vocabulary) for term in worded)
+    return tuple(_unit(term, joined.get(term.text), vocabulary, must=term.text == head) for term in worded)
+
+
+def _head(text: str) -> str | None:
+    """The last pair of unspaced characters: in Chinese what a thing is stands at the end (瑜伽垫, 瑜伽球)."""
+    tokens = grams(text).split()
+    for pair, tail in reversed(list(pairwise(tokens))):
+        if len(pair) == 2 and len(tail) == 1 and pair.endswith(tail) and not _is_latin(pair) and not colours_in(pair):
+            return pair
+    return None
 
 
 def _is_trait(term: Term) -> bool:
@@ -69,9 +84,10 @@ def _is_latin(text: str) -> bool:
     return text.isascii()
 
 
-def _unit(term: Term, joined: str | None, vocabulary: Vocabulary | None) -> Unit:
+def _unit(term: Term, joined: str | None, vocabulary: Vocabulary | None, *, must: bool) -> Unit:
     if not _is_latin(term.text):
-        return Unit(((term.text, term.prefix, 1.0),), tuple(term.text) if len(term.text) == 2 else ())
+        characters = tuple(term.text) if len(term.text) == 2 else ()
+        return Unit(((term.text, term.prefix, 1.0),), characters, must=must)
     forms = [(term.text, term.prefix, 1.0)]
     if joined:
         forms.append((joined, False, 1.0))
@@ -80,7 +96,7 @@ def _unit(term: Term, joined: str | None, vocabulary: Vocabulary | None) -> Unit
         forms += [(piece, False, 0.5) for piece in pieces if len(piece) > 1]
     if vocabulary is not None:
         forms += [(word, False, ERRORS[errors]) for word, errors in vocabulary.meant(term.text) if errors]
-    return Unit(tuple(forms))
+    return Unit(tuple(forms), must=True)
 
 
 def search_terms(units: Sequence[Unit], *, loosely: bool) -> list[tuple[str, bool]]:
@@ -112,7 +128,7 @@ class Scorer:
         self.units = units
         frequency = Counter(gram for lines in found.values() for gram in frozenset().union(*lines.grams))
         self._idf = {gram: math.log(1 + (total + 1) / (n + 0.5)) for gram, n in frequency.items()}
-        self._unknown = UNKNOWN * math.log(1 + (total + 1) / 1.5)
+        self._unknown = math.log(1 + (total + 1) / 1.5)
         self._weights = [self._weight(unit) for unit in units]
 
     def _weight(self, unit: Unit) -> float:
@@ -120,7 +136,7 @@ class Scorer:
         known = [self._idf[gram] for gram, _, credit in unit.forms if gram in self._idf and credit >= 0.5]
         if not known:
             known = [idf for gram, idf in self._idf.items() if any(p and gram.startswith(g) for g, p, _ in unit.forms)]
-        return max(known, default=self._unknown)
+        return max(known, default=self._unknown * (UNKNOWN if unit.characters else 1.0))
 
     def score(self, lines: Lines) -> float:
         """Share of the question that a product fits, its title's share on top."""
@@ -128,11 +144,14 @@ class Scorer:
         if not total:
             return 0.0
         said: set[str] = set()
-        fits = sum(w * self._credit(unit, lines, said) for unit, w in zip(self.units, self._weights, strict=True))
+        credits = [self._credit(unit, lines, said) for unit in self.units]
+        fits = sum(w * credit for credit, w in zip(credits, self._weights, strict=True))
         title = [gram for gram in lines.grams[0] if len(gram) > 1 or gram.isascii()]
         weight = sum(self._idf.get(gram, 0.0) for gram in title)
         share = sum(self._idf.get(gram, 0.0) for gram in title if gram in said) / weight if weight else 0.0
-        return round(fits / total * (1 - TITLE_SHARE + TITLE_SHARE * share), 6)
+        sure = all(said & {gram for gram, _, credit in unit.forms if credit == 1.0} for unit in self.units if unit.must)
+        score = fits / total * (1 - TITLE_SHARE + TITLE_SHARE * share)
+        return round(score if sure else min(score, UNSURE), 6)
 
     def _credit(self, unit: Unit, lines: Lines, said: set[str]) -> float:
         best = 0.0

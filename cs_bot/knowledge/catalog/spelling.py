@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 SHORTEST = 4  # characters; a shorter word is another word after one change
-ONE_ERROR_BELOW = 7  # characters; two errors from there on. The first letter must be right: it rarely is mistyped
+ONE_ERROR_BELOW = 8  # characters; two errors from there on. The first letter must be right: it rarely is mistyped
 
 
 class Vocabulary:

@@ -30,7 +30,8 @@ MARKS = (
 KNOWN = re.compile(
     r"(?:url )?handle|title|body \(html\)|description|vendor|product category|type|custom product type|tags"
     r"|published.*|status|option[123] (?:name|value|linked to)|variant .*|sku|barcode|price|price / .*|included / .*"
-    r"|compare-at price.*|cost per item|charge tax|tax code|inventory .*|continue selling when out of stock|weight .*"
+    r"|compare[- ]at price.*|cost per item|charge tax|tax code|inventory .*|continue selling when out of stock"
+    r"|weight .*"
     r"|requires shipping|fulfillment service|unit price .*|image (?:src|position|alt text)|product image url|gift card"
     r"|seo (?:title|description)|google shopping / .*|.*\(product\.metafields\..*\)|collection"
 )
@@ -144,7 +145,7 @@ def _pictures(lines: Sequence[Row]) -> list[str]:
 
 
 def _attributes(first: dict[str, str]) -> dict[str, str]:
-    found = {match[1]: cell for name, cell in first.items() if (match := _METAFIELD.fullmatch(name))}
+    found = {match[1].capitalize(): cell for name, cell in first.items() if (match := _METAFIELD.fullmatch(name))}
     if first.get("tags"):
         found["Tags"] = first["tags"]
     return {short(name): short(value) for name, value in found.items()}

@@ -8,7 +8,7 @@ from typing import Any
 MAX_DESCRIPTION = 5000  # characters kept of a product's text
 MAX_VALUE = 200  # characters kept of an attribute
 
-_MONEY = re.compile(r"\d+(?:\.\d+)?")
+_MONEY = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _MARKS = re.compile(r"^(?:[A-Z]{3}|[$€£¥￥₩])\s*|\s*(?:[A-Z]{3}|[$€£¥￥₩]|元)$")
 _SPACES = re.compile(r"[ \t\xa0]+")
 _LINES = re.compile(r"\s*\n\s*")

@@ -94,7 +94,7 @@ product_pictures = Table(
     Column("due_at", UtcTime, index=True),  # None: nothing to do
     Column("lease_until", UtcTime),
     Column("reason", String(300)),  # why the last attempt failed
-    Column("sha256", String(64)),
+    Column("sha256", String(64), index=True),
     Column("features_version", Integer),
     Column("indexed_at", UtcTime),
     Column("features", LargeBinary),  # knowledge/likeness; last, so that reading the others does not read it
