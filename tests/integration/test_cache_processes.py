@@ -1,6 +1,7 @@
 """Many processes ask for the same look: one computes; a killed one is replaced; without Redis everybody computes."""
 
 import json
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from cs_bot.cache import LookCache, PictureAsked
 from cs_bot.store.media import MediaStore
+from cs_bot.testing import ScriptedVision, a_look
 from tests.services import RedisServer, python_process, wait_for
 
 PICTURE = "c" * 64
@@ -120,3 +123,22 @@ def test_when_redis_is_killed_everybody_computes_and_nothing_fails(crowd: Crowd)
     crowd.processes.clear()
     crowd.start("fourth", seconds=0.1)
     assert [one["who"] for one in crowd.results()] == ["fourth"]
+
+
+def test_a_redis_that_does_not_answer_costs_its_budget_and_no_more(redis_server: RedisServer) -> None:
+    assert redis_server.process is not None
+    redis = Redis.from_url(redis_server.url, socket_timeout=0.05, socket_connect_timeout=0.05, retry=None)
+    cache = LookCache(redis, ttl_s=60, wait_s=30)
+    redis_server.process.send_signal(signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        looks = cache.looks(
+            [PictureAsked(PICTURE, PICTURE, None)],
+            engine=ScriptedVision(),
+            compute=lambda names, told: [a_look(PICTURE)],
+        )
+        assert time.monotonic() - begun < 1
+        assert looks == [a_look(PICTURE)]
+    finally:
+        redis_server.process.send_signal(signal.SIGCONT)
+        cache.close()
