@@ -16,6 +16,7 @@ from cs_bot.vision.base import Ask, PictureInput
 from cs_bot.vision.generating import Prompt
 from cs_bot.vision.prompts.fence import block, neutral
 
+RENDERING = 1  # raise it when data comes out differently: its blocks, what is taken out of it, its bounds
 SECOND_SCALE = 0.85  # of a picture's sides: its digits fall on another grid of pixels
 ANSWERS = {kind: f"answer_{kind.value}" for kind in Kind if kind is not Kind.OTHER} | {Kind.OTHER: "answer_text"}
 SHOWN = frozenset({Kind.PRODUCT, Kind.COMPARISON, Kind.SCENE})  # kinds whose reply needs the picture itself
@@ -46,7 +47,7 @@ class Prompts:
         """One version for all: changes with every text and every schema."""
         shapes: tuple[type[Strict], ...] = (*READS.values(), Reply)
         schemas = {shape.__name__: json_schema(shape) for shape in shapes}
-        said = json.dumps([dict(self.texts), schemas, SECOND_SCALE], sort_keys=True)
+        said = json.dumps([dict(self.texts), schemas, RENDERING, SECOND_SCALE], sort_keys=True)
         return "p" + hashlib.sha256(said.encode()).hexdigest()[:10]
 
     def classify(self, picture: PictureInput) -> Prompt:

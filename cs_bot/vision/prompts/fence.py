@@ -3,24 +3,25 @@
 import re
 import unicodedata
 
+from cs_bot.masking import mask
+
 _BRACKETS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")", "＜": "‹", "＞": "›", "｛": "(", "｝": ")"})
 _CONTROL_WORDS = re.compile(r"\[(/?)\s*(INST|SYS|SYSTEM|TOOL_CALLS|AVAILABLE_TOOLS|IMG)\s*\]", re.IGNORECASE)
 _LINES = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _KEPT_INVISIBLE = "\u200c\u200d"  # Persian and emoji need them; they reorder nothing
-_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
-_LONG_DIGITS = re.compile(r"\+?[0-9０-９](?:[ \-().]{0,2}[0-9０-９]){6,}")
+_LONG_NUMBER = re.compile(r"(?<![0-9-])(?!20[0-9]{2}-[0-9]{2}-[0-9]{2}(?![0-9]))[0-9](?:-?[0-9]){6,}")
 
 
 def neutral(text: str, most: int) -> str:
     """`text` as it may stand in a prompt: at most `most` characters, no control tokens, no braces, no contacts.
 
     Checkpoints' control tokens are written with angle brackets or as [INST]; both are replaced by look-alikes that no
-    tokenizer takes for them. E-mails and runs of seven and more digits (phones, order numbers) are not needed to
-    write words and become ‹e-mail› and ‹number›. Line breaks are all `\\n`.
+    tokenizer takes for them. Phones, e-mail and street addresses (`masking`) and numbers of seven and more digits are
+    not needed to write words: ‹phone›, ‹e-mail›, ‹address›, ‹number›. Line breaks are all `\\n`.
     """
     text = _LINES.sub("\n", text[: 8 * most])
-    text = "".join(sign for sign in text if sign in "\n\t" or _may_stay(sign))
-    text = _LONG_DIGITS.sub("‹number›", _EMAIL.sub("‹e-mail›", text))
+    text = "".join(sign for sign in text if sign in "\n\t" or _may_stay(sign))[: 2 * most]
+    text = _LONG_NUMBER.sub("<number>", mask(unicodedata.normalize("NFC", text)))
     text = _CONTROL_WORDS.sub(r"(\1\2)", text).translate(_BRACKETS)
     return text if len(text) <= most else text[: most - 1] + "…"
 

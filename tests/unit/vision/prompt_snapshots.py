@@ -10,7 +10,7 @@ from cs_bot.testing import a_look
 from cs_bot.vision.answers import READS, Reply, json_schema
 from cs_bot.vision.base import Ask, PictureInput
 from cs_bot.vision.generating import Prompt
-from cs_bot.vision.prompts import Prompts, load_prompts
+from cs_bot.vision.prompts import RENDERING, Prompts, data, load_prompts
 
 FOLDER = Path(__file__).parents[2] / "data" / "prompts"
 VERSIONS = FOLDER / "versions.json"
@@ -86,10 +86,14 @@ def schemas() -> str:
 
 
 def versions(ours: Prompts) -> dict[str, dict[str, str | int]]:
-    """Version and hash of every file."""
+    """Version and hash of every file, and of the rendering of data."""
+    rendering = "\n".join(data(ask) for _, ask in sorted(asks().items()))
+    parts = {name: (ours.versions[name], text) for name, text in ours.texts.items()} | {
+        "rendering": (RENDERING, rendering)
+    }
     return {
-        name: {"version": ours.versions[name], "sha256": hashlib.sha256(text.encode()).hexdigest()}
-        for name, text in sorted(ours.texts.items())
+        name: {"version": version, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+        for name, (version, text) in sorted(parts.items())
     }
 
 
