@@ -110,6 +110,8 @@ def _families(tx: Transaction) -> Iterator[Metric]:
     )
     yield _by("csbot_pictures", "Pictures of messages by fetch state", "state", figures.pictures_by_state(tx))
     yield _one("csbot_accounts_paused", "Accounts whose sends the breaker pauses", figures.paused_accounts(tx))
+    looks = figures.recent_looks(tx)
+    yield _by("csbot_recent_looks", "Of the newest 500 looks, by the engine that made them", "engine", looks)
     checks = cache_checks.by_result(tx)
     yield _by(
         "csbot_cache_checks", "Hits of the look cache that were computed again, by what came of it", "result", checks

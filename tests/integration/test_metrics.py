@@ -12,15 +12,16 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from cs_bot import bootstrap, deliver, review
 from cs_bot.records import Policy, Receipt, SendState
 from cs_bot.settings import TurnSettings
 from cs_bot.store.database import Database, Transaction
 from cs_bot.store.queries import metrics as figures
+from cs_bot.store.queries import turns as turn_queries
 from cs_bot.store.tables import conversations, messages, outbound, reviews, turns, workers_seen
-from cs_bot.testing import RecordingChannel, sign_webhook
+from cs_bot.testing import RecordingChannel, a_look, sign_webhook
 from cs_bot.web.metrics import QUEUES, exposition
 from tests import desk, web
 from tests import services as servers
@@ -144,6 +145,24 @@ def test_a_message_that_falls_between_two_states_is_found(
     assert values(database)["csbot_messages_unaccounted"] == 1
     write(database, update(messages).values(end="ignored"))
     assert lost(database) == []
+
+
+def test_the_newest_looks_are_counted_by_the_engine_that_made_them(
+    services: bootstrap.Services, database: Database
+) -> None:
+    desk.say(services)
+    desk.hold(services)
+    with database.write() as tx:
+        turn_id = tx.value(select(turns.c.id))
+        before = figures.recent_looks(tx)
+        made = [a_look(f"{n:064x}", engine=name) for n, name in enumerate(("openai", "openai", "lite"))]
+        turn_queries.add_looks(tx, turn_id, made)
+    found = values(database)
+    assert found["csbot_recent_looks{engine=openai}"] == 2
+    assert found["csbot_recent_looks{engine=lite}"] == 1
+    with database.read() as tx:
+        assert figures.recent_looks(tx, window=1) == {"lite": 1}
+        assert sum(figures.recent_looks(tx).values()) == 3 + sum(before.values())
 
 
 def test_ages_are_those_of_the_oldest(services: bootstrap.Services, database: Database) -> None:

@@ -13,6 +13,7 @@ from cs_bot.store.tables import (
     conversations,
     events,
     judgements,
+    looks,
     messages,
     outbound,
     picture_uses,
@@ -146,6 +147,13 @@ def recent_stages(tx: Transaction, window: int = 2000) -> dict[tuple[str, str], 
         )
     )
     return {(str(r[0]), str(r[1])): (int(r[2]), float(r[3]), float(r[4])) for r in rows}
+
+
+def recent_looks(tx: Transaction, window: int = 500) -> dict[str, int]:
+    """Of the newest `window` looks: by the engine that made them. What was forgotten is left out."""
+    newest = select(looks.c.body["engine"].as_string().label("engine")).order_by(looks.c.id.desc()).limit(window)
+    engine = newest.subquery().c.engine
+    return _counts(tx, select(engine, func.count()).where(engine.is_not(None)).group_by(engine))
 
 
 def workers_by_queue(tx: Transaction, *, within_s: float) -> dict[str, int]:
