@@ -12,7 +12,7 @@ from cs_bot import cache, observe
 from cs_bot.errors import StoreUnavailable
 from cs_bot.records import End, SendState, Verdict
 from cs_bot.store.database import Database, Transaction
-from cs_bot.store.queries import cache_checks
+from cs_bot.store.queries import cache_checks, product_pictures
 from cs_bot.store.queries import metrics as figures
 
 QUEUES = ("answer", "fetch", "deliver", "upkeep")
@@ -109,6 +109,8 @@ def _families(tx: Transaction) -> Iterator[Metric]:
         "csbot_conflicting_ids", "An id that came again with another body (first kept)", figures.conflicting_ids(tx)
     )
     yield _by("csbot_pictures", "Pictures of messages by fetch state", "state", figures.pictures_by_state(tx))
+    goods = product_pictures.counts(tx)
+    yield _by("csbot_product_pictures", "Pictures of products by index state", "state", goods)
     yield _one("csbot_accounts_paused", "Accounts whose sends the breaker pauses", figures.paused_accounts(tx))
     looks = figures.recent_looks(tx)
     yield _by("csbot_recent_looks", "Of the newest 500 looks, by the engine that made them", "engine", looks)

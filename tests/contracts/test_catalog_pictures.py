@@ -180,6 +180,22 @@ def test_words_that_nobody_says_of_goods_mean_no_product(shop: tuple[Database, C
     assert (found.number, found.outcome) == (None, LookupOutcome.NONE)
 
 
+def test_things_that_words_hold_against_each_other_are_looked_up_apart(sqlite_database: Database) -> None:
+    put(sqlite_database, [product_in("A1", "帆布双肩包"), product_in("A2", "真皮斜挎包"), product_in("A3", "毛巾")])
+    shop = (sqlite_database, Catalog(sqlite_database, MediaStore("memory://catalog")))
+    asked = reading(question="帆布双肩包和真皮斜挎包哪个好", aspects=("compare",))
+    assert [one.hits[0].product.product_id for one in meant(shop, asked)] == ["A1", "A2"]
+    with_codes = reading(question="A1001和A1002", aspects=("compare",))
+    put(sqlite_database, [product_in("A1001", "杯子"), product_in("A1002", "帽子")])
+    found = meant(shop, with_codes)
+    assert [(one.outcome, one.hits[0].product.product_id) for one in found] == [
+        (LookupOutcome.CLEAR, "A1001"),
+        (LookupOutcome.CLEAR, "A1002"),
+    ]
+    alone = reading(question="帆布双肩包和滑雪板哪个好", aspects=("compare",))
+    assert len(meant(shop, alone)) == 1
+
+
 def test_the_picture_settles_the_variant_and_the_words_may_ask_for_another(database: Database, folder: Path) -> None:
     variants = [
         {"sku": "M-1", "attributes": {"颜色": "黑色"}, "picture": GOODS["mug-1"].picture},

@@ -1,19 +1,26 @@
 """Product pictures over a real HTTP host that fails in between: nothing is lost, nothing is done twice."""
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
+from sqlalchemy import select
 
 from cs_bot import fetch, pipeline
 from cs_bot.bootstrap import Services
+from cs_bot.demo.goods import make_products
+from cs_bot.demo.goods_art import draw_product, reposted
 from cs_bot.knowledge.catalog import indexing
 from cs_bot.receive import receive
+from cs_bot.records import Kind
+from cs_bot.store import tables
 from cs_bot.store.database import Database
 from cs_bot.store.queries import product_pictures
-from cs_bot.testing import shop_event, shop_request
+from cs_bot.testing import ScriptedVision, a_look, shop_event, shop_message, shop_request
 from tests.goods import product_in, put
 from tests.makers import DAY
 from tests.picture_host import Host, hosting
@@ -22,15 +29,33 @@ from tests.web import services_on
 PICTURES = 6
 
 
+def nearby(database: Database, home: Path, **settings: Any) -> Services:
+    """A shop that may fetch from loopback."""
+    services = services_on(database, home, **settings)
+    (account,) = services.settings.accounts
+    allowed = account.model_copy(update={"allow_http": True, "allow_private": True})
+    services.settings = services.settings.model_copy(update={"accounts": (allowed,)})
+    return services
+
+
+def tell(shop: Services, kind: str, data: Mapping[str, Any]) -> None:
+    known = {"channel": "generic", "account": "shop", "channels": shop.channels, "database": shop.database}
+    receive(shop_request(shop_event(kind, data)), **known, ring=shop.ring, settings=shop.settings)  # type: ignore[arg-type]
+
+
+def as_png(image: Image.Image) -> bytes:
+    out = BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
 def picture(number: int) -> bytes:
     """A small picture, another one for each number."""
     image = Image.new("RGB", (96, 96), (240, 240, 230))
     pen = ImageDraw.Draw(image)
     for place in range(number + 2):
         pen.ellipse((8 * place, 60 - 9 * place, 30 + 8 * place, 88 - 9 * place), fill=(30 * place % 255, 90, 200))
-    out = BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
+    return as_png(image)
 
 
 @pytest.fixture
@@ -41,10 +66,7 @@ def host() -> Iterator[Host]:
 
 @pytest.fixture
 def shop(database: Database, tmp_path: Path, host: Host) -> Iterator[Services]:
-    services = services_on(database, tmp_path)
-    (account,) = services.settings.accounts
-    nearby = account.model_copy(update={"allow_http": True, "allow_private": True})
-    services.settings = services.settings.model_copy(update={"accounts": (nearby,)})
+    services = nearby(database, tmp_path)
     put(database, [product_in(f"P100{n}", f"杯子{n}", pictures=[f"{host.url}/{n}.png"]) for n in range(PICTURES)])
     yield services
     services.close()
@@ -140,8 +162,7 @@ def test_pictures_come_only_from_where_the_account_allows(database: Database, tm
 def test_a_product_webhook_rings_and_the_fetch_worker_indexes_its_pictures(shop: Services, host: Host) -> None:
     run_out(shop)
     event = {"product_id": "NEW", "title": "新杯子", "pictures": [f"{host.url}/1.png"], "updated_at": DAY.isoformat()}
-    known = {"channel": "generic", "account": "shop", "channels": shop.channels, "database": shop.database}
-    receive(shop_request(shop_event("product.upserted", event)), **known, ring=shop.ring, settings=shop.settings)  # type: ignore[arg-type]
+    tell(shop, "product.upserted", event)
     assert shop.rung == ["fetch"]  # type: ignore[attr-defined]
     pipeline.upkeep(
         database=shop.database, media=shop.media, channels=shop.channels, settings=shop.settings, ring=shop.ring
@@ -165,3 +186,29 @@ def test_search_columns_of_an_older_version_are_built_anew(shop: Services) -> No
     with shop.database.read() as tx:
         assert shop.catalog.by_words(tx, "generic", "shop", "杯子3")[0].product.product_id == "P1003"
         assert shop.catalog.by_words(tx, "generic", "shop", "p-1000")[0].score == 1.0
+
+
+def test_a_customers_picture_of_a_product_from_a_webhook_is_answered_with_its_price(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    goods = {one.key: one for one in make_products(seed=9)}
+    shown = draw_product(goods["bag-1"], side=320)
+    with hosting(
+        {f"/{goods[key].picture}": as_png(draw_product(goods[key], side=320)) for key in ("bag-1", "mug-1")}
+    ) as host:
+        shop = nearby(sqlite_database, tmp_path, turns={"quiet_s": 0.0})
+        shop._vision = ScriptedVision(default=a_look(kind=Kind.PRODUCT))
+        for key in ("bag-1", "mug-1"):
+            tell(shop, "product.upserted", goods[key].record(f"{host.url}/").model_dump(mode="json"))
+        while fetch.index_next(shop.database, settings=shop.settings):
+            pass
+    inline = "data:image/png;base64," + base64.b64encode(as_png(reposted(shown))).decode()
+    tell(shop, "message.created", shop_message("这个还有吗，多少钱？", attachments=[{"url": inline}]))
+    while fetch.fetch_next(shop.database, media=shop.media, settings=shop.settings, ring=shop.ring):
+        pass
+    assert pipeline.answer_due(shop.parts(), ring=shop.ring)
+    with shop.database.read() as tx:
+        [draft] = tx.rows(select(tables.drafts))
+    assert draft["draft"]["route"] == "catalog"
+    assert str(goods["bag-1"].price) in draft["draft"]["text"]
+    shop.close()

@@ -1,5 +1,6 @@
 """The shop's catalog: found by words and by picture, and what a turn means by it."""
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,6 +35,7 @@ class Catalog:
     def __init__(self, database: Database, media: MediaStore) -> None:
         self._media = media
         self._pictures = PictureIndexes(database, check_s=CHECK_S, accounts=ACCOUNTS)
+        self._lock = threading.Lock()
         self._words: dict[tuple[str, str], tuple[float, tuple[Any, ...], Vocabulary]] = {}
 
     def by_words(
@@ -127,16 +129,14 @@ class Catalog:
     def _vocabulary(self, tx: Transaction, channel: str, account: str) -> Vocabulary:
         """The words of an account's catalog, read again when it has changed."""
         key = (channel, account)
-        held = self._words.get(key)
-        if held is not None and time.monotonic() - held[0] < CHECK_S:
+        with self._lock:
+            held = self._words.pop(key, None)
+            if held is None or time.monotonic() - held[0] >= CHECK_S:
+                version = products.version(tx, channel, account)
+                same = held is not None and held[1] == version
+                words = held[2] if held is not None and same else Vocabulary(products.all_grams(tx, channel, account))
+                held = (time.monotonic(), version, words)
+            self._words[key] = held  # last in the order of use
+            while len(self._words) > ACCOUNTS:
+                self._words.pop(next(iter(self._words)))
             return held[2]
-        version = products.version(tx, channel, account)
-        if held is not None and held[1] == version:
-            words = held[2]
-        else:
-            words = Vocabulary(products.all_grams(tx, channel, account))
-        self._words.pop(key, None)
-        self._words[key] = (time.monotonic(), version, words)
-        while len(self._words) > ACCOUNTS:
-            self._words.pop(next(iter(self._words)), None)
-        return words

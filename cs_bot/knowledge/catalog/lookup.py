@@ -1,5 +1,6 @@
 """What a turn means, thing by thing: clear, close or none. Every threshold of the catalog lives here."""
 
+import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ CLOSE_PICTURE = 0.12  # something that is merely similar must be that alike
 # By code.
 CLOSE_CODE = 0.6  # so much of a code must have been written
 SHOWS_GOODS = frozenset({Kind.PRODUCT, Kind.COMPARISON, Kind.SCENE})
+_BETWEEN = re.compile(r"还是|和|跟|与|或者?|、|\bor\b|\band\b|\bvs\.?|\bversus\b|比|と|랑|하고", re.IGNORECASE)
 _SIDES = {
     "left": (0.0, 0.0, 0.5, 1.0),
     "right": (0.5, 0.0, 1.0, 1.0),
@@ -95,10 +97,26 @@ def _worded(reading: Reading, by_words: ByWords) -> list[ProductLookup]:
     exact = [hit for hit in hits if _is_exact(hit)]
     if len(exact) > 1 and _named_apart(reading.question, exact):
         return [ProductLookup(outcome=LookupOutcome.CLEAR, hits=(with_variant(hit, reading),)) for hit in exact]
+    apart = _compared(reading, by_words) if "compare" in reading.aspects else []
+    if apart:
+        return apart
     outcome = of_words(hits)
     if outcome is LookupOutcome.NONE and not reading.aspects and reading.kind not in SHOWS_GOODS:
         return []
     return [_lookup(Thing(), outcome, hits, reading)]
+
+
+def _compared(reading: Reading, by_words: ByWords) -> list[ProductLookup]:
+    """Each of the things that the words hold against each other ("A and B, which one?"); [] unless all are found."""
+    parts = [part for part in _BETWEEN.split(reading.question) if part.strip()]
+    found = []
+    for part in parts[:THINGS]:
+        hits = by_words(part, {})
+        outcome = of_words(hits)
+        if outcome is LookupOutcome.NONE:
+            return []
+        found.append(_lookup(Thing(), outcome, hits, reading.model_copy(update={"question": part, "wanted": {}})))
+    return found if len({one.hits[0].product.product_id for one in found}) == len(found) > 1 else []
 
 
 def _named_apart(text: str, exact: Sequence[ProductHit]) -> bool:
