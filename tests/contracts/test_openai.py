@@ -127,22 +127,22 @@ def test_whatever_the_server_does_concerns_this_picture_only(behaviour: str) -> 
         assert engine.healthy
 
 
-@pytest.mark.parametrize("behaviour", ["slow:5", "drip", "drip-headers"])
+@pytest.mark.parametrize("behaviour", ["slow:20", "drip", "drip-headers"])
 def test_a_server_that_does_not_come_to_an_end_is_a_timeout(behaviour: str) -> None:
     with serving(always=behaviour) as fake, engine_on(fake, timeout_s=0.4) as engine:
         began = time.monotonic()
         results = engine.look([picture("a"), picture("b")])
         assert [type(result) for result in results] == [EngineTimeout, EngineTimeout]
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 4
         assert engine.healthy
 
 
 def test_a_deadline_bounds_a_list_and_keeps_what_is_done() -> None:
     with serving() as fake, engine_on(fake, concurrency=1) as engine:
-        fake.behaviours = ["", "", "slow:5"]
+        fake.behaviours = ["", "", "slow:30"]
         began = time.monotonic()
-        first, second, third = engine.look([picture("a"), picture("b"), picture("c")], deadline_s=1.5)
-        assert time.monotonic() - began < 4
+        first, second, third = engine.look([picture("a"), picture("b"), picture("c")], deadline_s=4)
+        assert time.monotonic() - began < 10
     assert isinstance(first, Look)
     assert isinstance(second, EngineTimeout)
     assert isinstance(third, EngineTimeout)

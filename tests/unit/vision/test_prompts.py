@@ -1,9 +1,12 @@
 """Prompts: what is sent, that data stays data, and that no change goes by without a version."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cs_bot.errors import ConfigError
 from cs_bot.records import Item, Kind
@@ -79,6 +82,23 @@ def test_no_text_closes_its_block_or_writes_a_control_token(text: str) -> None:
     assert re.findall(r"\{[^}]*\}", inside) == ["{p1.name}"], "data names no slot"
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060\ufeff\ud800-\udfff]", said)
     assert said[: said.index("<shop>")] == harmless[: harmless.index("<shop>")], "our own words stay as they are"
+
+
+@given(st.text(st.characters() | st.sampled_from("<>|{}[]/\r\n\u2028\x85"), max_size=80))
+def test_whatever_a_text_is_it_stays_inside_its_block(text: str) -> None:
+    first, *inside, last = block("customer", neutral(text, 60)).split("\n")
+    assert (first, last) == ("<customer>", "</customer>")
+    assert all(line.startswith("|") for line in inside)
+    assert not set("<>{}\r\v\f\x1c\x1d\x1e\x85\u2028\u2029") & set("".join(inside))
+    assert neutral(neutral(text, 60), 60) == neutral(text, 60)
+    neutral(text, 60).encode("utf-8")
+
+
+@pytest.mark.parametrize("piece", ["省市区路", "1", "1-", "a@", "0-1 ", "文三路4", "<|", "\u200b", "收货地址:", "+8 "])
+def test_long_hostile_words_take_no_time(piece: str) -> None:
+    began = time.perf_counter()
+    neutral(piece * 100_000, 1500)
+    assert time.perf_counter() - began < 2
 
 
 def test_a_block_prefixes_every_line() -> None:
