@@ -11,8 +11,10 @@ from cs_bot import turns
 from cs_bot.channels.base import Channel
 from cs_bot.records import End, Outbound, Owner, Policy, Reason, Receipt, SendState
 from cs_bot.settings import DeliverSettings, Settings
+from cs_bot.signals import drawn
 from cs_bot.store.database import Database, Row, Transaction
-from cs_bot.store.queries import conversations, messages, outbound
+from cs_bot.store.queries import audits, conversations, messages, outbound
+from cs_bot.store.queries import turns as queries
 from cs_bot.store.queries.sql import changed
 
 Refetch = Callable[[Transaction, dict[str, Any]], str]
@@ -175,11 +177,21 @@ def record(database: Database, row_id: int, token: str | None, receipt: Receipt,
         if receipt.state is SendState.SENT:
             if row["kind"] in ENDS:
                 messages.end(tx, _answers(row), ENDS[row["kind"]])
+            if row["kind"] == "reply":
+                _maybe_audit(tx, row["turn_id"])
         elif receipt.state is SendState.FAILED or (
             receipt.state is SendState.NOT_SENT and row["attempts"] >= rules.max_attempts
         ):
             _ask_a_person(tx, conversation, row, Reason.DELIVERY_FAILED, settings)
     return True
+
+
+def _maybe_audit(tx: Transaction, turn_id: int) -> None:
+    """Put a reply that was sent alone aside for a blind audit, if the draw takes it."""
+    found = queries.latest_decision(tx, turn_id)
+    decision = None if found is None else queries.as_decision(found)
+    if found is not None and decision is not None and decision.audit_rate and drawn(turn_id, decision.audit_rate):
+        audits.put_aside(tx, turn_id, found["id"], decision)
 
 
 def _outcome(tx: Transaction, row: Row, receipt: Receipt, rules: DeliverSettings) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """6  pure: turn state + Reading + Facts + Draft + policy + now -> Decision with reasons (no I/O)."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,6 +28,7 @@ from cs_bot.records import (
     Route,
     Turn,
     ordered,
+    strictest,
 )
 
 _RULES = frozenset({Kind.ORDER, Kind.TEXT})
@@ -43,7 +44,8 @@ WISHES = frozenset({"refund", "cancel", "change", "address", "complaint"})
 UNTOLD_WORDS = 2  # so few words whose language can't be told ("ok", "pls") don't make a language unsupported
 
 _SURE = frozenset({Reason.PROVEN, Reason.CALIBRATED})
-_STRICTEST_FIRST = (Mode.OFF, Mode.SHADOW, Mode.ASSIST, Mode.AUTO)
+# Reasons that say nothing against the draft: what is held for these alone is what calibration learns from.
+_OF_POLICY = frozenset({Reason.MODE_ASSIST, Reason.MODE_SHADOW, Reason.BELOW_THRESHOLD, Reason.NOT_IN_SHARE})
 _MODE_REASONS = {
     Mode.OFF: Reason.MODE_OFF,
     Mode.SHADOW: Reason.MODE_SHADOW,
@@ -89,19 +91,8 @@ def decide(
         engines=by,
         share=leave.share,
         audit_rate=leave.audit_rate,
+        eligible=turn.origin == "customer" and against <= _OF_POLICY,
     )
-
-
-def mode_for(policy: Policy, kind: Kind, route: Route) -> Mode:
-    """What the policy allows for one kind and route; `assist` when it does not say.
-
-    The most exact entry wins; where "kind/*" and "*/route" both fit, the stricter one.
-    """
-    exact = policy.modes.get(f"{kind.value}/{route.value}")
-    if exact is not None:
-        return exact
-    half = [policy.modes[key] for key in (f"{kind.value}/*", f"*/{route.value}") if key in policy.modes]
-    return _strictest(half) if half else policy.modes.get("*/*", Mode.ASSIST)
 
 
 def in_share(turn_id: int, share: float) -> bool:
@@ -284,7 +275,7 @@ def _leave(
 ) -> _Leave:
     """The strictest mode, the lowest score and the smallest share of the turn's kinds."""
     keys = [f"{kind.value}/{route.value}" for kind in sorted(_kinds(reading))]
-    mode = _strictest(mode_for(policy, kind, route) for kind in _kinds(reading))
+    mode = strictest(policy.mode_for(kind, route) for kind in _kinds(reading))
     score, enough = _scored(keys, route, policy, evidence, by)
     if mode is not Mode.AUTO:
         return _Leave(mode, score, frozenset({_MODE_REASONS[mode]}))
@@ -314,10 +305,6 @@ def _scored(
             return None, False
         lowest, enough = min(lowest, score), enough and score >= fit.threshold
     return lowest, enough
-
-
-def _strictest(modes: Iterable[Mode]) -> Mode:
-    return min(modes, key=_STRICTEST_FIRST.index)
 
 
 _SUBJECTS = {

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from cs_bot import answer, deliver, fetch, gate, ground, observe, recheck, retention, review, see, turns
+from cs_bot import answer, calibration, deliver, fetch, gate, ground, observe, recheck, retention, review, see, turns
 from cs_bot.cache import DraftCache, LookCache
 from cs_bot.errors import LeaseLost, StoreUnavailable
 from cs_bot.records import Decision, Draft, Facts, Look, Policy, Reading, SendState, Turn
@@ -269,6 +269,7 @@ def upkeep(
     deliver.sweep(database, channels=channels, settings=settings)
     review.sweep(database)
     retention.sweep(database, media=media, settings=settings)
+    calibration.sweep(database)
     with database.write() as tx:
         messages.saw_accounts(tx, since_s=60.0)
     with database.read() as tx:

@@ -65,12 +65,17 @@ class Action(StrEnum):
 
 
 class Mode(StrEnum):
-    """What the policy allows for one kind and route."""
+    """What the policy allows for one kind and route, the strictest first."""
 
     OFF = "off"
     SHADOW = "shadow"
     ASSIST = "assist"
     AUTO = "auto"
+
+
+def strictest(modes: Iterable[Mode]) -> Mode:
+    """The strictest of several modes; there must be one."""
+    return min(modes, key=list(Mode).index)
 
 
 class Reason(StrEnum):
@@ -481,7 +486,8 @@ class Decision(Record):
     """The gate's result; always with reasons. `signals` are what the score is made of, kept for calibration.
 
     `share` is the part of such turns that is sent and `audit_rate` the part of those that is put aside for a blind
-    audit; both None where the mode sends nothing.
+    audit; both None where the mode sends nothing. `eligible`: nothing but mode, score or share spoke against sending,
+    so that judgements of such turns say how often a reply sent alone would be wrong.
     """
 
     action: Action
@@ -496,6 +502,7 @@ class Decision(Record):
     engines: tuple[str, ...] = ()  # who looked and who wrote, sorted
     share: float | None = None
     audit_rate: float | None = None
+    eligible: bool = False
 
 
 class Verdict(StrEnum):
@@ -618,3 +625,14 @@ class Policy(Record):
     fits: dict[str, Fit] = Field(default_factory=dict)
     steps: dict[str, int] = Field(default_factory=dict)
     evidence: dict[str, int] = Field(default_factory=dict)
+
+    def mode_for(self, kind: Kind, route: Route) -> Mode:
+        """What is allowed for one kind and route; `assist` when nothing is said.
+
+        The most exact entry wins; where "kind/*" and "*/route" both fit, the stricter one.
+        """
+        exact = self.modes.get(f"{kind.value}/{route.value}")
+        if exact is not None:
+            return exact
+        half = [self.modes[key] for key in (f"{kind.value}/*", f"*/{route.value}") if key in self.modes]
+        return strictest(half) if half else self.modes.get("*/*", Mode.ASSIST)

@@ -1,9 +1,10 @@
-"""What a turn's stages say of their own certainty, by name; what a gate's score is made of."""
+"""How sure each stage of a turn was, by name, and what calibration may learn from a decision."""
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
-from cs_bot.records import Draft, Facts, FieldState, Reading
+from cs_bot.records import Decision, Draft, Facts, FieldState, Reading, Reason
 
 
 def signals(reading: Reading, facts: Facts, draft: Draft | None) -> dict[str, float]:
@@ -24,6 +25,19 @@ def signals(reading: Reading, facts: Facts, draft: Draft | None) -> dict[str, fl
 def engines(reading: Reading, draft: Draft | None) -> tuple[str, ...]:
     """Who looked and who wrote: a score that was fitted on others' work says nothing of theirs."""
     return tuple(sorted({look.engine for look in reading.looks} | ({draft.engine} if draft is not None else set())))
+
+
+def inclusion(decision: Decision) -> float:
+    """The probability that such a turn is judged at all: by the person it is held for, or by the audit that draws it
+    from those that are sent. 1 where none of them is sent."""
+    if decision.share is None or decision.audit_rate is None or Reason.BELOW_THRESHOLD in decision.reasons:
+        return 1.0
+    return 1.0 - decision.share + decision.share * decision.audit_rate
+
+
+def drawn(turn_id: int, rate: float) -> bool:
+    """Whether the audit draws a turn; a larger rate keeps those of a smaller one, and the share's draw is another."""
+    return int.from_bytes(hashlib.sha256(f"audit:{turn_id}".encode()).digest()[:8], "big") < rate * 2**64
 
 
 def _kind(reading: Reading) -> dict[str, float]:

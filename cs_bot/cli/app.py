@@ -29,7 +29,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 # each adds its commands to `app`; loaded here so that `--help` lists all of them
-for _module in ("run", "data", "catalog", "customers", "look", "cache", "doctor", "demo"):
+for _module in ("run", "data", "catalog", "customers", "look", "cache", "gate", "doctor", "demo"):
     import_module(f"cs_bot.cli.{_module}").register(app)
 
 

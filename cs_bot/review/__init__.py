@@ -5,7 +5,6 @@ from cs_bot.review.actions import (
     approve,
     claim,
     dismiss,
-    distance,
     edit,
     give_back,
     hand_over,
@@ -15,15 +14,22 @@ from cs_bot.review.actions import (
     renew,
     sweep,
 )
+from cs_bot.review.audits import AuditCard
+from cs_bot.review.audits import judge as judge_audit
+from cs_bot.review.audits import waiting as audits_waiting
 from cs_bot.review.cards import CardMessage, CardPicture, ReviewCard, ReviewSummary, get, list_open
+from cs_bot.review.judging import Marks, distance, marks
 
 __all__ = [
     "MAX_REPLY",
+    "AuditCard",
     "CardMessage",
     "CardPicture",
+    "Marks",
     "ReviewCard",
     "ReviewSummary",
     "approve",
+    "audits_waiting",
     "claim",
     "dismiss",
     "distance",
@@ -31,7 +37,9 @@ __all__ = [
     "get",
     "give_back",
     "hand_over",
+    "judge_audit",
     "list_open",
+    "marks",
     "reassign",
     "reject",
     "release",

@@ -1,16 +1,15 @@
 """What an agent does: claim, renew, release, approve, edit, reject, dismiss, hand over, reassign, give back."""
 
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from difflib import SequenceMatcher
 from typing import Any
 
 from cs_bot import claims
 from cs_bot.errors import Conflict, NotFound
-from cs_bot.records import End, Owner, Verdict
+from cs_bot.records import Action, End, Owner, Verdict
 from cs_bot.review.cards import ReviewCard, burst_of, card_of, draft_text, row_of
+from cs_bot.review.judging import marks
 from cs_bot.settings import ReviewSettings
 from cs_bot.store.database import Database, Row, Transaction
 from cs_bot.store.queries import conversations, messages, outbound, reviews, turns
@@ -91,7 +90,7 @@ def reject(
         if text is not None:
             flags = _answer(tx, row, version, agent_id, _checked(text), "rejected", Verdict.REJECT, rules, reason)
             return card_of(tx, review_id).model_copy(update={"flags": flags})
-        _judge(tx, row, agent_id, Verdict.REJECT, 1.0, None, ())
+        _judge(tx, row, agent_id, Verdict.REJECT, None, ())
         _must(reviews.move(tx, review_id, version, mine=agent_id, draft_id=None))
         reviews.record(tx, review_id, agent_id, "draft_rejected", {"reason": reason[:300]})
         return card_of(tx, review_id)
@@ -182,9 +181,8 @@ def _answer(
     reason: str = "",
 ) -> tuple[str, ...]:
     """Close the review and queue the answer in one transaction; the flagged numbers."""
-    draft = draft_text(tx, row)
     flags = unknown_numbers(text, tx, row)
-    _judge(tx, row, agent_id, verdict, 1.0 if draft is None else distance(draft, text), text, flags)
+    _judge(tx, row, agent_id, verdict, text, flags)
     _close(tx, row, version, agent_id, outcome, {"reason": reason[:300], "flags": list(flags)})
     conversation = conversations.lock(tx, row["conversation_id"])
     outbound.add(
@@ -201,30 +199,26 @@ def _answer(
 
 
 def _judge(
-    tx: Transaction, row: Row, agent_id: int, verdict: Verdict, far: float, text: str | None, flags: tuple[str, ...]
+    tx: Transaction, row: Row, agent_id: int, verdict: Verdict, text: str | None, flags: tuple[str, ...]
 ) -> None:
-    decision = None if row["decision_id"] is None else turns.decision(tx, row["decision_id"])
+    found = None if row["decision_id"] is None else turns.decision(tx, row["decision_id"])
+    decision = None if found is None else turns.as_decision(found)
     reviews.add_judgement(
         tx,
         review_id=row["id"],
-        turn_id=None if decision is None else decision["turn_id"],
+        turn_id=None if found is None else found["turn_id"],
         decision_id=row["decision_id"],
+        draft_id=row["draft_id"],
         agent_id=agent_id,
         verdict=verdict,
-        distance=far,
         text=text,
         flags=list(flags),
-        policy_version=0 if decision is None else decision["policy_version"],
+        counts=decision is not None and decision.eligible and decision.action is Action.REVIEW,
+        kind=None if decision is None else decision.kind,
+        route=None if decision is None else decision.route,
+        policy_version=0 if decision is None else decision.policy_version,
+        **marks(verdict, draft_text(tx, row), text).model_dump(),
     )
-
-
-def distance(draft: str, text: str) -> float:
-    """How far an agent's text is from the draft, 0..1: one minus difflib's ratio after NFKC and blank folding."""
-
-    def fold(words: str) -> str:
-        return " ".join(unicodedata.normalize("NFKC", words).split())
-
-    return round(1.0 - SequenceMatcher(None, fold(draft), fold(text), autojunk=False).ratio(), 4)
 
 
 def unknown_numbers(text: str, tx: Transaction, row: Row) -> tuple[str, ...]:

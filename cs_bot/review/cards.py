@@ -1,5 +1,6 @@
 """What an agent sees: the queue's lines and one review's card."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -125,19 +126,24 @@ def card_of(tx: Transaction, review_id: int) -> ReviewCard:
     if row is None:
         raise NotFound("there is no such review")
     burst = burst_of(tx, review_id)
-    uses = pictures.of_messages(tx, [m["id"] for m in burst])
     found = turns.draft(tx, row["draft_id"]) if row["draft_id"] is not None else None
     looks = turns.looks_of(tx, found["turn_id"]) if found is not None else ()
     return ReviewCard(
         **_summary(tx, row, burst),
         state=row["state"],
         outcome=row["outcome"],
-        messages=tuple(_card_message(m, uses.get(m["id"], ())) for m in burst),
+        messages=messages_of(tx, burst),
         earlier=messages.earlier(tx, row["conversation_id"], before_seq=min((m["seq"] for m in burst), default=0)),
         draft=found["draft"] if found is not None else None,
         facts=found["facts"] if found is not None else None,
         looks=tuple(look["body"] for look in looks),
     )
+
+
+def messages_of(tx: Transaction, rows: Sequence[Row]) -> tuple[CardMessage, ...]:
+    """Message rows with their pictures, as an agent sees them."""
+    uses = pictures.of_messages(tx, [m["id"] for m in rows])
+    return tuple(_card_message(m, uses.get(m["id"], ())) for m in rows)
 
 
 def _card_message(row: Row, uses: Any) -> CardMessage:

@@ -25,7 +25,7 @@ from cs_bot.errors import (
     StoreUnavailable,
     TooManyTries,
 )
-from cs_bot.web import ops, render, review_pages, reviews_api, sign_in, webhooks
+from cs_bot.web import audits_api, ops, render, review_pages, reviews_api, sign_in, webhooks
 from cs_bot.web.auth import Gatekeeper, session_secret
 from cs_bot.web.limits import BodyLimit
 
@@ -66,6 +66,7 @@ def create_app(services: "Services", *, body_s: float = BODY_S) -> FastAPI:
     app.state.gatekeeper = Gatekeeper(services.database, session_secret(services.settings.home))
     app.include_router(webhooks.router)
     app.include_router(reviews_api.router)
+    app.include_router(audits_api.router)
     app.include_router(sign_in.router)
     app.include_router(review_pages.router)
     app.include_router(ops.router)

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import product
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cs_bot import cache, observe
+from cs_bot import cache, calibration, observe
 from cs_bot.errors import StoreUnavailable
-from cs_bot.records import End, SendState, Verdict
+from cs_bot.records import End, Kind, Mode, Route, SendState, Verdict
 from cs_bot.store.database import Database, Transaction
-from cs_bot.store.queries import cache_checks, product_pictures
+from cs_bot.store.queries import audits, cache_checks, policies, product_pictures
 from cs_bot.store.queries import metrics as figures
 
 QUEUES = ("answer", "fetch", "deliver", "upkeep")
@@ -103,6 +104,7 @@ def _families(tx: Transaction) -> Iterator[Metric]:
     yield _one("csbot_oldest_review_seconds", "Age of the oldest open review", figures.oldest_review_s(tx))
     verdicts = _with_zeros(figures.judgements_by_verdict(tx), list(Verdict))
     yield _by("csbot_judgements", "What people did with drafts", "verdict", verdicts)
+    yield from _gate(tx)
     events = _with_zeros(figures.events_by_state(tx), ["parsed", "unparsed", "not_json"])
     yield _by("csbot_events", "Webhook deliveries by state; unparsed and not_json need a look", "state", events)
     yield _one(
@@ -128,6 +130,31 @@ def _turns(tx: Transaction) -> Metric:
     for labels, count in sorted(figures.turns_by_outcome(tx).items()):
         family.add_metric(labels, count)
     return family
+
+
+def _gate(tx: Transaction) -> Iterator[Metric]:
+    """What the policy allows alone, what that rests on, and what the blind audits say of it."""
+    labels = ("kind", "route")
+    mode = GaugeMetricFamily("csbot_gate_mode", "1 for the mode that a kind and route has", labels=(*labels, "mode"))
+    share = GaugeMetricFamily("csbot_gate_share", "The part that is sent alone where the mode is auto", labels=labels)
+    threshold = GaugeMetricFamily("csbot_gate_threshold", "Scores from here on may be sent alone", labels=labels)
+    bound = GaugeMetricFamily("csbot_gate_bound", "At most so many are wrong there, at 95 % confidence", labels=labels)
+    policy = policies.current(tx)
+    for kind, route in product(Kind, Route) if policy is not None else ():
+        assert policy is not None
+        key, fit = (kind.value, route.value), policy.fits.get(f"{kind.value}/{route.value}")
+        allowed = policy.mode_for(kind, route)
+        mode.add_metric((*key, allowed.value), 1)
+        if allowed is Mode.AUTO and (fit is not None or route is Route.PROOF):
+            share.add_metric(key, min(policy.share, policy.shares.get("/".join(key), 1.0)))
+        if fit is not None:
+            threshold.add_metric(key, fit.threshold)
+            bound.add_metric(key, fit.bound)
+    yield from (mode, share, threshold, bound)
+    states = _with_zeros(audits.by_state(tx), ["waiting", "right", "wrong"])
+    yield _by("csbot_audits", "Replies sent alone that were put aside for a blind audit", "state", states)
+    back = policies.noted(tx, calibration.ROLLED_BACK)
+    yield _one("csbot_gate_roll_backs", "How often a kind was rolled back because its promise broke", back)
 
 
 def _stages(tx: Transaction) -> Iterator[Metric]:

@@ -316,6 +316,7 @@ def test_every_table_has_a_rule_or_a_reason_to_have_none() -> None:
         "agents": "names of the shop's people: history needs them",
         "workers_seen": "forgotten after an hour",
         "policies": "no person",
+        "calibrations": "no person",
         "retention_progress": "no person",
         "deletions": "the proof",
     }

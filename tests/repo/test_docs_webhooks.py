@@ -15,7 +15,7 @@ from cs_bot.channels import generic
 from cs_bot.review import ReviewCard
 from cs_bot.schemas import EVENT_SHAPES, ReplyOut
 from cs_bot.testing import SECRET, shop_request
-from cs_bot.web import reviews_api
+from cs_bot.web import audits_api, reviews_api
 from tests.conftest import missing
 from tests.repo import webhook_docs
 
@@ -95,7 +95,8 @@ def test_the_curl_example_signs_as_we_verify(tmp_path: Path) -> None:
 
 def test_every_call_of_the_review_api_is_in_the_docs() -> None:
     listed = set(re.findall(r"^\| `(GET|POST) (/api[^?`]*)", REVIEW_API, re.MULTILINE))
-    there = {(method, route.path) for route in reviews_api.router.routes for method in route.methods}  # type: ignore[attr-defined]
+    routes = [*reviews_api.router.routes, *audits_api.router.routes]
+    there = {(method, route.path) for route in routes for method in route.methods}  # type: ignore[attr-defined]
     assert listed == there
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cs_bot import gate
 from cs_bot.claims import find_claims, words_outside
-from cs_bot.gate import PROOF_INTENTS, decide, in_share, mode_for, suggestion
+from cs_bot.gate import PROOF_INTENTS, decide, in_share, suggestion
 from cs_bot.records import (
     Action,
     Customer,
@@ -409,13 +409,13 @@ def test_the_strictest_kind_of_the_turn_decides_the_mode() -> None:
     ],
 )
 def test_the_most_exact_mode_wins_and_of_two_halves_the_stricter(modes: dict[str, Mode], mode: Mode) -> None:
-    assert mode_for(Policy(modes=modes), Kind.ORDER, Route.PROOF) is mode
+    assert Policy(modes=modes).mode_for(Kind.ORDER, Route.PROOF) is mode
 
 
 def test_only_proof_is_automatic_by_default() -> None:
     for kind in Kind:
         for route in Route:
-            assert mode_for(Policy(), kind, route) is (Mode.AUTO if route is Route.PROOF else Mode.ASSIST)
+            assert Policy().mode_for(kind, route) is (Mode.AUTO if route is Route.PROOF else Mode.ASSIST)
 
 
 def test_a_share_is_kept_and_only_grows() -> None:

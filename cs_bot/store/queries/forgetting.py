@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Table, bindparam, exists, or_, select, upd
 from cs_bot.store.database import Transaction
 from cs_bot.store.queries.hashed import hashed_id
 from cs_bot.store.tables import (
+    audits,
     decisions,
     drafts,
     events,
@@ -92,6 +93,11 @@ def forget_history(tx: Transaction, which: Which) -> int:
 def forget_judgements(tx: Transaction, which: Which) -> int:
     """The agent's words and the numbers in them; verdict and distance stay."""
     return _at_once(tx, judgements, which, {"text": None, "flags": []})
+
+
+def forget_audits(tx: Transaction, which: Which) -> int:
+    """What the auditor noted; the verdict stays."""
+    return _at_once(tx, audits, which, {"note": ""})
 
 
 def let_go_of_pictures(tx: Transaction, which: Which) -> set[int]:

@@ -1,10 +1,14 @@
 """The versioned policy; settings only seed version 1."""
 
-from sqlalchemy import select
+from collections.abc import Sequence
 
+from sqlalchemy import func, select
+from sqlalchemy.engine import RowMapping
+
+from cs_bot.errors import Conflict
 from cs_bot.records import Policy
 from cs_bot.store.database import Transaction
-from cs_bot.store.queries.sql import insert
+from cs_bot.store.queries.sql import changed, insert
 from cs_bot.store.tables import policies
 
 
@@ -19,15 +23,38 @@ def seed(tx: Transaction, policy: Policy) -> Policy:
     found = current(tx)
     if found is not None:
         return found
-    tx.execute(
-        insert(tx, policies)
-        .values(
-            version=1,
-            body=policy.model_dump(mode="json", exclude={"version"}),
-            created_at=tx.now(),
-            created_by="settings",
-            note="first version",
-        )
-        .on_conflict_do_nothing()
-    )
+    _insert(tx, policy.model_copy(update={"version": 1}), created_by="settings", note="first version")
     return current(tx) or policy
+
+
+def add(tx: Transaction, policy: Policy, *, created_by: str, note: str) -> Policy:
+    """The version after the one that `policy` was made from; raises Conflict when there is one already."""
+    newer = policy.model_copy(update={"version": policy.version + 1})
+    if not _insert(tx, newer, created_by=created_by, note=note):
+        raise Conflict("somebody has changed the policy meanwhile: try again")
+    changed(tx, "policy", newer.version)
+    return newer
+
+
+def history(tx: Transaction, limit: int) -> Sequence[RowMapping]:
+    """The newest versions with who made them, when and why, the newest first."""
+    columns = (policies.c.version, policies.c.created_at, policies.c.created_by, policies.c.note)
+    return tx.rows(select(*columns).order_by(policies.c.version.desc()).limit(limit))
+
+
+def noted(tx: Transaction, words: str) -> int:
+    """How many versions have these words in their note."""
+    return int(tx.value(select(func.count()).where(policies.c.note.contains(words, autoescape=True))))
+
+
+def _insert(tx: Transaction, policy: Policy, *, created_by: str, note: str) -> bool:
+    values = {
+        "version": policy.version,
+        "body": policy.model_dump(mode="json", exclude={"version"}),
+        "created_at": tx.now(),
+        "created_by": created_by[:100],
+        "note": note[:300],
+    }
+    # not by rowcount, which SQLAlchemy promises for UPDATE and DELETE only
+    done = insert(tx, policies).values(values).on_conflict_do_nothing().returning(policies.c.version)
+    return tx.row(done) is not None

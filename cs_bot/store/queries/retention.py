@@ -14,6 +14,7 @@ from cs_bot.store.queries.outbound import UNDELIVERED
 from cs_bot.store.queries.sql import insert
 from cs_bot.store.tables import (
     audit,
+    audits,
     cache_checks,
     changes,
     conversations,
@@ -155,6 +156,7 @@ RULES = (
         lambda: _review_lives(judgements.c.review_id),
     ),
     Rule("cache_checks", "looks_days", cache_checks, cache_checks.c.created_at, _deleting(cache_checks)),
+    Rule("audits", "reviews_days", audits, audits.c.sampled_at, forgetting.forget_audits),
     Rule("changes", "changes_days", changes, changes.c.at, _deleting(changes)),
     Rule("audit", "audit_days", audit, audit.c.at, _deleting(audit)),
 )

@@ -223,6 +223,11 @@ def decision(tx: Transaction, decision_id: int) -> RowMapping | None:
     return tx.row(select(decisions).where(decisions.c.id == decision_id))
 
 
+def as_decision(row: RowMapping) -> Decision:
+    """The record of a decision row."""
+    return Decision.model_validate({name: value for name, value in row["body"].items() if name != "schema"})
+
+
 def looks_of(tx: Transaction, turn_id: int) -> Sequence[RowMapping]:
     """All look rows of a turn, oldest first."""
     return tx.rows(select(looks).where(looks.c.turn_id == turn_id).order_by(looks.c.id))

@@ -13,6 +13,7 @@ from cs_bot.store.tables.answers import (
 )
 from cs_bot.store.tables.checks import cache_checks
 from cs_bot.store.tables.columns import Money, UtcTime, metadata
+from cs_bot.store.tables.learning import audits, calibrations
 from cs_bot.store.tables.privacy import deletions, retention_progress
 from cs_bot.store.tables.shop import (
     agents,
@@ -44,7 +45,9 @@ __all__ = [
     "accounts_seen",
     "agents",
     "audit",
+    "audits",
     "cache_checks",
+    "calibrations",
     "changes",
     "conversations",
     "customers",

@@ -128,11 +128,26 @@ judgements = Table(
     Column("agent_id", Id, ForeignKey("agents.id"), nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("distance", Float, nullable=False),
+    Column("numbers_changed", Boolean, nullable=False, server_default=text("false")),
+    Column("small_edit", Boolean, nullable=False, server_default=text("false")),
+    Column("right", Boolean),  # review/judging.py; null: there was no draft to judge
+    Column("counts", Boolean, nullable=False, server_default=text("false")),  # for calibration: an eligible held draft
+    Column("kind", String(16)),  # of the decision
+    Column("route", String(16)),
+    reference("draft_id", "drafts", nullable=True),
     Column("text", Text),
     Column("flags", Json, nullable=False),  # numbers in the text that are in no fact
     Column("policy_version", Integer, nullable=False),
     Column("at", UtcTime, nullable=False, index=True),
     forgotten_column(),
+    Index(
+        "ix_judgements_counting",
+        "kind",
+        "route",
+        "id",
+        postgresql_where=text('counts and "right" is not null'),
+        sqlite_where=text('counts and "right" is not null'),
+    ),
 )
 
 looks = Table(
