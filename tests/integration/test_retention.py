@@ -1,6 +1,7 @@
 """Upkeep forgets by age; the ledger, the counts and the knowledge of what came before stay."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from cs_bot.settings import RetentionSettings
 from cs_bot.store import tables
 from cs_bot.store.database import Database
 from cs_bot.store.queries import forgetting
+from cs_bot.store.queries import retention as retention_rows
 from cs_bot.store.queries.retention import RULES
 from cs_bot.testing import a_look
 from tests import desk
@@ -135,6 +137,37 @@ def test_a_delivery_that_came_again_in_the_very_moment_of_forgetting_stops_nothi
     assert names[0].startswith("sha256:")
     assert names[1] == "twin:2"
     assert event(shop, "message.created", message(), "delivery-m-1").duplicate
+
+
+def test_a_message_that_comes_again_while_it_is_forgotten_is_stored_once(shop: Services) -> None:
+    names = [f"m-{n}" for n in range(25)]
+    for name in names:
+        event(shop, "message.created", message(name), f"first-{name}")
+    with shop.database.write() as tx:
+        tx.execute(update(tables.messages).values(end="ignored"))
+        tx.execute(update(tables.conversations).values(due_at=None, burst_started_at=None))
+    [rule] = [rule for rule in RULES if rule.name == "messages"]
+    ids = [row["id"] for row in rows(shop, "messages")]
+    start = threading.Barrier(2)
+
+    def forget() -> None:
+        start.wait()
+        left = list(ids)
+        while left:  # what an arrival has locked comes again
+            with shop.database.write() as tx:
+                _, waiting = retention_rows.forget(tx, rule, left[:1])
+            left = [*left[1:], *waiting]
+
+    thread = threading.Thread(target=forget)
+    thread.start()
+    start.wait()
+    for turn in range(3):
+        for name in names:
+            assert event(shop, "message.created", message(name), f"again-{turn}-{name}").bells == set()
+    thread.join()
+    assert [row["id"] for row in rows(shop, "messages")] == ids
+    assert all(row["forgotten_at"] is not None for row in rows(shop, "messages"))
+    assert turns.claim(shop.database, settings=shop.settings, policy=shop.policy(), limit=5) == []
 
 
 def test_what_is_not_over_waits_however_old_it_is(shop: Services, tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ def test_order_numbers_amounts_times_and_plain_words_stay(text: str) -> None:
     [
         ("收货地址：浙江省杭州市西湖区文三路478号", "收货地址：<address>"),
         ("收货地址: 某某村口小卖部 订单号 4021338819123456789", "收货地址: <address> 订单号 4021338819123456789"),
+        ("广东省深圳市南山区样板街66号A座", "<address>"),
         ("お届け先：梅田三丁目のマンション", "お届け先：<address>"),
         ("배송지: 부산 해운대구 우동 1412", "배송지: <address>"),
         ("Ship to: 12 Rue de la Paix, Paris", "Ship to: <address>"),

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import sys
+import threading
 
 import pytest
 from hypothesis import given
@@ -128,6 +130,47 @@ def test_a_stage_that_raises_is_timed_and_the_error_goes_on() -> None:
     assert after == before + 1
 
 
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """log_to() sets the hooks of a process; they end with the test."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+
+
+@pytest.mark.usefixtures("hooks")
+def test_what_ends_a_process_or_a_thread_says_its_class_and_place_alone() -> None:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    stream = io.StringIO()
+
+    def fails() -> None:
+        raise ValueError("my phone is 13800138000")
+
+    try:
+        observe.log_to(stream)
+        thread = threading.Thread(target=fails)
+        thread.start()
+        thread.join()
+        try:
+            fails()
+        except ValueError as problem:
+            sys.excepthook(ValueError, problem, problem.__traceback__)
+        sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert "13800138000" not in stream.getvalue()
+    said = [json.loads(text) for text in stream.getvalue().splitlines()]
+    assert [(entry["error"], ":fails" in entry["where"]) for entry in said] == [("ValueError", True)] * 2
+
+
+def test_addresses_never_reach_a_log_line() -> None:
+    said = line("to %s", "浙江省杭州市西湖区文三路478号", extra={"problem": "call 138****1234, 221B Baker Street"})
+    assert said["event"] == "to <address>"
+    assert said["problem"] == "call <phone>, <address>"
+
+
+@pytest.mark.usefixtures("hooks")
 def test_log_to_sends_everything_as_json_lines() -> None:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
