@@ -145,9 +145,9 @@ def _due(tx: Transaction, policy: Policy) -> Iterator[tuple[Key, str, str]]:
             yield from _watched(tx, policy, key)
         elif policy.autopilot and mode is Mode.ASSIST and key[1] is not Route.PROOF:
             since = policy.evidence.get(name, 0)
-            n = calibrations.how_many(tx, *key, since_version=since)
             last = calibrations.last_look(tx, *key, since_version=since)
-            if n >= next_look(None if last is None else last["judged"], policy.wrong_target):
+            wanted = next_look(None if last is None else last["judged"], policy.wrong_target)
+            if calibrations.how_many(tx, *key, since_version=since, at_most=wanted) >= wanted:
                 yield key, "calibrate", ""
 
 

@@ -11,7 +11,6 @@ down_revision = "0006"
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
-COUNTING = sa.text('counts and "right" is not null')
 WAITING = sa.text("judged_at is null")
 
 
@@ -66,13 +65,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("draft_id", ID, nullable=True))
         batch_op.create_foreign_key(op.f("fk_judgements_draft_id"), "drafts", ["draft_id"], ["id"])
     op.create_index(op.f("ix_judgements_draft_id"), "judgements", ["draft_id"])
-    op.create_index(
-        "ix_judgements_counting",
-        "judgements",
-        ["kind", "route", "id"],
-        postgresql_where=COUNTING,
-        sqlite_where=COUNTING,
-    )
+    op.create_index("ix_judgements_counting", "judgements", ["kind", "route", "counts", "id"])
 
 
 def downgrade() -> None:

@@ -1,6 +1,7 @@
 """Judgements, audits, calibrations and the steps of a roll-out, on each kind of database."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,11 +12,12 @@ from cs_bot.calibration import rollout
 from cs_bot.errors import ConfigError, Conflict
 from cs_bot.records import Decision, Fit, Kind, Mode, Reason, Route
 from cs_bot.signals import drawn, inclusion
-from cs_bot.store.database import Database
-from cs_bot.store.queries import calibrations, policies
+from cs_bot.store.database import Database, Transaction
+from cs_bot.store.queries import audits, calibrations, policies
 from cs_bot.store.tables import calibrations as looks_table
 from cs_bot.store.tables import changes, judgements
 from tests.judged import FAQ, PROOF, Shop, a_fit
+from tests.plans import plans
 
 
 @pytest.fixture
@@ -224,3 +226,19 @@ def test_a_decision_of_before_these_fields_still_reads() -> None:
     old = {"action": "review", "mode": "assist", "kind": "text", "route": "faq", "reasons": ["mode_assist"]}
     decision = Decision.model_validate({**old, "suggestion": "", "policy_version": 1, "signals": {}, "score": None})
     assert (decision.eligible, inclusion(decision)) == (False, 1.0)
+
+
+def test_what_upkeep_asks_every_few_seconds_is_answered_by_indexes(sqlite_database: Database) -> None:
+    shop = Shop(sqlite_database)
+    shop.judge(300)
+    shop.audit([False] * 100)
+    asked: dict[str, Callable[[Transaction], object]] = {
+        "ix_judgements_counting": lambda tx: calibrations.how_many(tx, *FAQ, since_version=0, at_most=213),
+        "ix_audits_kind_route_judged_at": lambda tx: audits.verdicts(tx, *FAQ, since_version=0, limit=100),
+        "ix_calibrations_kind_route_id": lambda tx: calibrations.last_look(tx, *FAQ, since_version=0),
+    }
+    for index, ask in asked.items():
+        with plans(shop.database) as found, shop.database.read() as tx:
+            ask(tx)
+        assert index in found[0]
+        assert all("SCAN judgements" not in plan and "SCAN audits" not in plan for plan in found)

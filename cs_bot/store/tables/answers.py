@@ -140,14 +140,7 @@ judgements = Table(
     Column("policy_version", Integer, nullable=False),
     Column("at", UtcTime, nullable=False, index=True),
     forgotten_column(),
-    Index(
-        "ix_judgements_counting",
-        "kind",
-        "route",
-        "id",
-        postgresql_where=text('counts and "right" is not null'),
-        sqlite_where=text('counts and "right" is not null'),
-    ),
+    Index("ix_judgements_counting", "kind", "route", "counts", "id"),
 )
 
 looks = Table(
