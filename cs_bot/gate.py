@@ -295,8 +295,8 @@ def _scored(
 ) -> tuple[float | None, bool]:
     """The lowest score of the turn's kinds, and whether each reaches its threshold. A proof is held to a fit only
     where the policy has one; any other route without a fit, a signal or an engine that the fit knows is not enough."""
-    fits = [policy.fits.get(key) for key in keys]
-    if route is Route.PROOF and not any(fits):
+    fits = [policy.fit_for(key) for key in keys]
+    if route is Route.PROOF and not any(key in policy.fits for key in keys):
         return None, True
     lowest, enough = 1.0, True
     for fit in fits:

@@ -636,3 +636,8 @@ class Policy(Record):
             return exact
         half = [self.modes[key] for key in (f"{kind.value}/*", f"*/{route.value}") if key in self.modes]
         return strictest(half) if half else self.modes.get("*/*", Mode.ASSIST)
+
+    def fit_for(self, name: str) -> Fit | None:
+        """The fit of a "kind/route" that keeps today's target; one that was made for a laxer target does not count."""
+        fit = self.fits.get(name)
+        return fit if fit is not None and fit.bound <= self.wrong_target else None

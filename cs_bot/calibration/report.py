@@ -81,7 +81,7 @@ def line(database: Database, policy: Policy, key: Key) -> Line:
         verdicts = audits.verdicts(tx, *key, since_version=since, limit=WATCHED)
     found = look(database, policy, key)
     share = policy.shares.get(name, 1.0)
-    auto = mode is Mode.AUTO and (key[1] is Route.PROOF or name in policy.fits)
+    auto = mode is Mode.AUTO and (key[1] is Route.PROOF or policy.fit_for(name) is not None)
     following = _next_of_auto(policy, share, verdicts) if auto else _next_of_held(key, mode, found)
     return Line(name, mode, share, policy.fits.get(name), len(verdicts), sum(verdicts), found, following)
 
@@ -155,7 +155,7 @@ def _next_of_held(key: Key, mode: Mode, found: Calibrated) -> str:
     if key[1] is Route.PROOF:
         return "sent by proof where its mode is auto"
     if found.fit is None:
-        return f"stays {mode.value}: {found.why}"
+        return f"{'nothing is sent' if mode is Mode.AUTO else f'stays {mode.value}'}: {found.why}"
     reach = sum(one.score is not None and one.score >= found.fit.threshold for one in found.held_out)
     part = reach / len(found.held_out)
     return f"may go to {SHARES[0]:.0%}: {part:.0%} reach {found.fit.threshold:.3f}, at most {found.fit.bound:.2%} wrong"

@@ -99,8 +99,10 @@ def apply(database: Database, policy: Policy, key: Key, *, by: str) -> tuple[Cal
 
 def set_mode(database: Database, policy: Policy, key: Key, mode: Mode, *, share: float, by: str) -> Policy:
     """What a person decides; raises ConfigError for `auto` without a calibration, Conflict."""
-    if mode is Mode.AUTO and key[1] is not Route.PROOF and name_of(key) not in policy.fits:
-        raise ConfigError(f"{name_of(key)} has no calibration yet: cs-bot gate calibrate {name_of(key)} --apply")
+    if mode is Mode.AUTO and key[1] is not Route.PROOF and policy.fit_for(name_of(key)) is None:
+        raise ConfigError(
+            f"{name_of(key)} has no calibration for this target yet: cs-bot gate calibrate {name_of(key)} --apply"
+        )
     with database.write() as tx:
         fit = policy.fits.get(name_of(key))
         return _step(tx, policy, key, mode, by=by, why="set by hand", share=share, fit=fit)
@@ -141,7 +143,7 @@ def next_look(last: int | None, target: float) -> int:
 def _due(tx: Transaction, policy: Policy) -> Iterator[tuple[Key, str, str]]:
     for key in ((kind, route) for kind in Kind for route in Route):
         mode, name = policy.mode_for(*key), name_of(key)
-        if mode is Mode.AUTO and (key[1] is Route.PROOF or name in policy.fits):
+        if mode is Mode.AUTO and (key[1] is Route.PROOF or policy.fit_for(name) is not None):
             yield from _watched(tx, policy, key)
         elif policy.autopilot and mode is Mode.ASSIST and key[1] is not Route.PROOF:
             since = policy.evidence.get(name, 0)

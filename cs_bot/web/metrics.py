@@ -142,7 +142,7 @@ def _gate(tx: Transaction) -> Iterator[Metric]:
     policy = policies.current(tx)
     for kind, route in product(Kind, Route) if policy is not None else ():
         assert policy is not None
-        key, fit = (kind.value, route.value), policy.fits.get(f"{kind.value}/{route.value}")
+        key, fit = (kind.value, route.value), policy.fit_for(f"{kind.value}/{route.value}")
         allowed = policy.mode_for(kind, route)
         mode.add_metric((*key, allowed.value), 1)
         if allowed is Mode.AUTO and (fit is not None or route is Route.PROOF):

@@ -16,6 +16,7 @@ from cs_bot.store.database import Database, Transaction
 from cs_bot.store.queries import audits, calibrations, policies
 from cs_bot.store.tables import calibrations as looks_table
 from cs_bot.store.tables import changes, judgements
+from cs_bot.web.metrics import exposition
 from tests.judged import FAQ, PROOF, Shop, a_fit
 from tests.plans import plans
 
@@ -102,6 +103,39 @@ def test_a_threshold_begins_a_canary_and_says_why(shop: Shop) -> None:
     assert row["tests"][-1]["n"] == fit.n
     [step] = shop.steps()
     assert (step["actor"], step["from"], step["to"], step["fit"]) == ("owner", "assist", "auto 5%", fit.version)
+
+
+def test_the_scrape_shows_what_is_sent_alone_and_on_what_evidence(shop: Shop) -> None:
+    shop.judge(400)
+    _, policy = calibration.apply(shop.database, shop.policy, FAQ, by="owner")
+    shop.audit([False, True], PROOF)
+    shown = exposition(shop.database).decode().splitlines()
+    fit = policy.fits["text/faq"]
+    for line in (
+        'csbot_gate_mode{kind="text",mode="auto",route="faq"} 1.0',
+        'csbot_gate_mode{kind="product",mode="assist",route="catalog"} 1.0',
+        'csbot_gate_share{kind="text",route="faq"} 0.05',
+        'csbot_gate_share{kind="order",route="proof"} 1.0',
+        f'csbot_gate_threshold{{kind="text",route="faq"}} {fit.threshold}',
+        f'csbot_gate_bound{{kind="text",route="faq"}} {fit.bound}',
+        'csbot_audits{state="waiting"} 0.0',
+        'csbot_audits{state="wrong"} 1.0',
+        "csbot_gate_roll_backs 0.0",
+    ):
+        assert line in shown
+    assert not [line for line in shown if line.startswith("csbot_gate_share") and "catalog" in line]
+
+
+def test_a_stricter_target_takes_the_threshold_of_a_laxer_one_away(shop: Shop) -> None:
+    shop.judge(400)
+    _, policy = calibration.apply(shop.database, shop.policy, FAQ, by="owner")
+    assert policy.fit_for("text/faq") is not None
+    policy = calibration.change(shop.database, policy, {"wrong_target": 0.001}, by="owner")
+    assert policy.fit_for("text/faq") is None
+    with pytest.raises(ConfigError, match="for this target"):
+        calibration.set_mode(shop.database, policy, FAQ, Mode.AUTO, share=1.0, by="owner")
+    [line] = [line for line in calibration.lines(shop.database, policy) if line.key == "text/faq"]
+    assert line.next.startswith("nothing is sent: 400 judged, at least ")
 
 
 def test_auto_by_hand_needs_a_calibration_unless_it_is_proof(shop: Shop) -> None:

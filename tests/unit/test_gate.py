@@ -242,6 +242,7 @@ HOLDS: list[tuple[Reason, Callable[[], Case]]] = [
     (Reason.BELOW_THRESHOLD, lambda: automatic(a_fit(weights={"faq.score": 5.0, "words.likelihood": 1.0}))),
     (Reason.BELOW_THRESHOLD, lambda: automatic(a_fit(weights={}, bias=9.0))),
     (Reason.BELOW_THRESHOLD, lambda: automatic(a_fit(engines=("qwen",)))),
+    (Reason.BELOW_THRESHOLD, lambda: automatic(wrong_target=0.01)),
     (Reason.BELOW_THRESHOLD, lambda: automatic(fits={"text/*": a_fit(), "*/*": a_fit(), "text/catalog": a_fit()})),
     (Reason.BELOW_THRESHOLD, lambda: Case(policy=Policy(fits={"order/proof": a_fit()}))),
     (Reason.NOT_IN_SHARE, lambda: automatic(shares={"text/faq": 0.0})),
