@@ -170,6 +170,8 @@ def find(
     text = " ".join(words or ())
     if bool(text.strip()) == (image is not None):
         raise ConfigError("nothing to look for: give words, or a picture (--image)")
+    if image is not None and not indexing.can_index():
+        raise MissingExtra("finding products by picture", "lite")
     with services(config) as here:
         of = _account(here, channel, account)
         with here.database.read() as tx:

@@ -228,6 +228,24 @@ def test_what_changes_in_the_catalog_changes_the_index_of_a_running_process(data
     assert meant(shop, asking(pictured()), sent(drawn("bag-2")))[0].outcome is not LookupOutcome.CLEAR
 
 
+def test_an_index_that_is_kept_fresh_is_not_loaded_inside_a_turn(
+    shop: tuple[Database, Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, catalog = shop
+    catalog.keep_fresh([(CHANNEL, ACCOUNT), (CHANNEL, "other")])
+    monkeypatch.setattr(product_pictures, "features_of", None)  # whoever calls it now fails
+    (found,) = meant(shop, asking(pictured()), sent(drawn("bag-1")))
+    assert found.outcome is LookupOutcome.CLEAR
+
+
+def test_an_index_that_can_not_be_loaded_stops_no_worker(
+    shop: tuple[Database, Catalog], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(product_pictures, "features_of", None)
+    shop[1].keep_fresh([(CHANNEL, ACCOUNT)])
+    assert "the index of product pictures could not be loaded" in caplog.text
+
+
 def test_features_of_another_version_are_no_part_of_the_index(shop: tuple[Database, Catalog]) -> None:
     database, catalog = shop
     with database.write() as tx:

@@ -1,14 +1,17 @@
 """The catalog found by words, codes and with typing errors, on each kind of database."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
 
+from cs_bot.knowledge.attributes import colours_in
 from cs_bot.knowledge.catalog import Catalog
 from cs_bot.knowledge.catalog.lookup import of_words
 from cs_bot.knowledge.catalog.spelling import distance
+from cs_bot.knowledge.catalog.talk import without_talk
 from cs_bot.records import Likeness, LookupOutcome, ProductHit
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
@@ -184,3 +187,25 @@ def test_hostile_questions_are_only_questions(database: Database, text: str) -> 
 )
 def test_typing_errors_are_counted(a: str, b: str, errors: int) -> None:
     assert distance(a, b) == distance(b, a) == errors
+
+
+def test_every_title_finds_its_own_product_first(database: Database) -> None:
+    goods = shop_goods()
+    put(database, goods)
+    titles: dict[str, set[str]] = {}
+    for product in goods:
+        titles.setdefault(product.title, set()).add(product.product_id)
+    for title, owners in titles.items():
+        assert ids(find(database, title))[0] in owners, title
+
+
+def test_every_part_of_a_chinese_title_finds_its_product(database: Database) -> None:
+    goods = [product for product in shop_goods() if not product.title.isascii()][::4]
+    put(database, goods)
+    for product in goods:
+        run = max(re.findall("[\u4e00-\u9fff]+", product.title), key=len)
+        for length in (1, 2, 3):
+            for at in range(len(run) - length + 1):
+                part = run[at : at + length]
+                if without_talk(part) == part and not colours_in(part):
+                    assert product.product_id in ids(find(database, part, limit=50)), part

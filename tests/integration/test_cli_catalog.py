@@ -104,6 +104,7 @@ def test_without_opencv_products_are_imported_and_the_way_to_pictures_is_told(
     assert done.code == 0
     assert "pip install 'cs-bot[lite]', then cs-bot catalog index" in done.err
     assert run("catalog", "index").code == 2
+    assert run("catalog", "find", "--image", "goods.jsonl").code == 2
     assert count(sqlite_database, tables.products) == 3
 
 

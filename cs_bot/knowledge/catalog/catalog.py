@@ -1,10 +1,12 @@
 """The shop's catalog: found by words and by picture, and what a turn means by it."""
 
+import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from cs_bot.errors import StoreUnavailable
 from cs_bot.knowledge.catalog import lookup, search
 from cs_bot.knowledge.catalog.lookup import Shown, Thing
 from cs_bot.knowledge.catalog.pictures import PictureIndexes, cut_out, pixels_of
@@ -27,6 +29,7 @@ LIKENESS = {
 }
 
 Box = lookup.Box
+log = logging.getLogger("cs_bot.catalog")
 
 
 class Catalog:
@@ -120,6 +123,19 @@ class Catalog:
             skus = self._pictures.variants_shown(channel, account, match.key, pixels) if settles else ()
             found.append(Shown(hit, skus))
         return found
+
+    def keep_fresh(self, accounts: Iterable[tuple[str, str]]) -> None:
+        """Load and renew the picture indexes of these (channel, account), so that no turn has to wait for it.
+
+        Cheap when called often. What goes wrong is logged: questions that need no catalog must be answered.
+        Raises StoreUnavailable.
+        """
+        try:
+            self._pictures.keep_fresh(accounts)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("the index of product pictures could not be loaded")
 
     def forget(self) -> None:
         """Compare with the database again at once (tests)."""

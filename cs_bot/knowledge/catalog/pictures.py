@@ -61,6 +61,14 @@ class PictureIndexes:
         best = next(iter(own.search(pixels)), None)
         return by_id[int(best.key)].skus if best is not None and is_clear(best) else ()
 
+    def keep_fresh(self, accounts: Iterable[tuple[str, str]]) -> None:
+        """Bring what is held up to date, and load others while there is room. Raises StoreUnavailable."""
+        if not self._can_compare():
+            return
+        for channel, account in accounts:
+            if (channel, account) in self._held or len(self._held) < self._accounts:
+                self._fresh(channel, account)
+
     def forget(self) -> None:
         """Compare with the database at the next search (tests)."""
         for held in self._held.values():

@@ -22,12 +22,11 @@ _SQLITE = text(
     "SELECT product_id, grams FROM products WHERE channel = :channel AND account = :account AND active"
     " AND id IN (SELECT rowid FROM product_search WHERE product_search MATCH :query)"
 )
-_POSTGRESQL = (
-    text(  # fenced: with the account beside it, the planner would read all of the account and make its vectors
-        "WITH found AS MATERIALIZED (SELECT channel, account, active, product_id, grams FROM products"
-        " WHERE to_tsvector('simple', grams) @@ CAST(:query AS tsquery))"
-        " SELECT product_id, grams FROM found WHERE channel = :channel AND account = :account AND active"
-    )
+# Fenced: with the account beside it, the planner would read all of the account and make its vectors anew.
+_POSTGRESQL = text(
+    "WITH found AS MATERIALIZED (SELECT channel, account, active, product_id, grams FROM products"
+    " WHERE to_tsvector('simple', grams) @@ CAST(:query AS tsquery))"
+    " SELECT product_id, grams FROM found WHERE channel = :channel AND account = :account AND active"
 )
 
 
