@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import cv2
@@ -47,13 +47,28 @@ class Result:
     seed: int
     products: int = 0
     changes: dict[str, Counts] = field(default_factory=dict)
-    outside: dict[str, Counts] = field(default_factory=dict)  # right: not called the same
+    outside: dict[str, Counts] = field(default_factory=dict)  # never right; wrong: called the same
     outside_changes: dict[str, Counts] = field(default_factory=dict)
     labels: Counts = field(default_factory=Counts)  # outside, two digits of a small label differ
     twins: Counts = field(default_factory=Counts)
-    bad: list[Case] = field(default_factory=list)
+    bad: list[tuple[str, Case]] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
     unseen: int = 0  # drawn differences that nobody would see
+
+    def note(self, case: Case, *, twin: bool, outcome: str) -> None:
+        """Count one query."""
+        if case.sort == "item":
+            counts = [self.twins if twin else self.changes.setdefault(case.change, Counts())]
+        elif case.sort == "label":
+            counts = [self.labels]
+        else:
+            by_change = self.outside_changes.setdefault(case.change, Counts())
+            counts = [self.outside.setdefault(case.sort, Counts()), by_change]
+        for tally in counts:
+            tally.n += 1
+            setattr(tally, outcome, getattr(tally, outcome) + 1)
+        if outcome != "right" and (case.sort == "item" or outcome == "wrong"):
+            self.bad.append((outcome, case))
 
     def positives(self) -> Counts:
         """All re-posted pictures of items that have no twin."""
@@ -73,9 +88,22 @@ def total(parts: Iterable[Counts]) -> Counts:
     return whole
 
 
-def build(shop: Shop) -> LikenessIndex:
-    """The index over a shop's pictures."""
-    return LikenessIndex((key, features(picture(spec, shop.seed))) for key, spec in shop.items.items())
+class Drawn:
+    """The pictures of a shop, each drawn once."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self._kept: dict[str, bytes] = {}
+
+    def __getitem__(self, key: str) -> Image.Image:
+        if key not in self._kept:
+            drawn = picture(self.shop.items[key], self.shop.seed)
+            self._kept[key] = cv2.imencode(".png", np.asarray(drawn), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+        return Image.fromarray(cv2.imdecode(np.frombuffer(self._kept[key], np.uint8), cv2.IMREAD_COLOR))
+
+    def index(self) -> LikenessIndex:
+        """The index over all of them."""
+        return LikenessIndex((key, features(self[key])) for key in self.shop.items)
 
 
 def differs(a: Image.Image, b: Image.Image) -> bool:
@@ -84,68 +112,49 @@ def differs(a: Image.Image, b: Image.Image) -> bool:
     return float((np.abs(x - y).max(axis=2) > VISIBLE_LEVELS).mean()) >= VISIBLE_SHARE
 
 
-def run(seed: int, *, products: int = 500, per_change: int = 90, outside: int = 320, each: int = 2) -> Result:
-    """The bar on the shop of `seed`: `per_change` queries a change, and `outside` unknown products `each` times."""
-    shop = make_shop(seed, products, outside)
-    index = build(shop)
-    result = Result(seed, len(shop.items))
-    rng = random.Random(seed + 1)
-    for name in CHANGES:
-        for key in rng.sample(sorted(shop.items), min(per_change, len(shop.items))):
-            _positive(result, shop, index, name, key, rng)
+def queries(drawn: Drawn, *, per_change: int, each: int, result: Result) -> Iterator[tuple[str, str, str, Image.Image]]:
+    """(change, sort, key, query): all changes on items (sort "item"); unknown products, `each` of them so often."""
+    shop = drawn.shop
+    rng = random.Random(shop.seed + 1)
     names = list(CHANGES)
+    for name in names:
+        for key in rng.sample(sorted(shop.items), min(per_change, len(shop.items))):
+            yield name, "item", key, CHANGES[name](drawn[key], rng)
     for n, (sort, spec) in enumerate(shop.outside):
-        drawn = picture(spec, shop.seed)
-        if sort != "label" and not _visible(shop, spec, drawn):
+        made = picture(spec, shop.seed)
+        if sort != "label" and not _visible(drawn, spec, made):
             result.unseen += 1
             continue
         for turn in range(each):
-            _negative(result, index, names[(n * each + turn + n // len(names)) % len(names)], sort, drawn, rng)
+            name = names[(n * each + turn + n // len(names)) % len(names)]
+            yield name, sort, "", CHANGES[name](made, rng)
+
+
+def run(seed: int, *, products: int = 500, per_change: int = 90, outside: int = 320, each: int = 2) -> Result:
+    """The bar on the shop of `seed`: `per_change` queries a change, and `outside` unknown products `each` times."""
+    drawn = Drawn(make_shop(seed, products, outside))
+    index = drawn.index()
+    result = Result(seed, len(drawn.shop.items))
+    for change, sort, key, query in queries(drawn, per_change=per_change, each=each, result=result):
+        started = time.perf_counter()
+        found = index.search(query)
+        result.milliseconds.append(1e3 * (time.perf_counter() - started))
+        result.note(
+            Case(change, sort, key, tuple(found[:3])), twin=key in drawn.shop.twins, outcome=outcome(found, key)
+        )
     return result
 
 
-def _visible(shop: Shop, spec: Spec, drawn: Image.Image) -> bool:
-    family = [item for item in shop.items.values() if item.pose == spec.pose]
-    return all(differs(drawn, picture(item, shop.seed)) for item in family)
+def _visible(drawn: Drawn, spec: Spec, made: Image.Image) -> bool:
+    return all(differs(made, drawn[key]) for key, item in drawn.shop.items.items() if item.pose == spec.pose)
 
 
-def _search(result: Result, index: LikenessIndex, query: Image.Image) -> list[Match]:
-    started = time.perf_counter()
-    found = index.search(query)
-    result.milliseconds.append(1e3 * (time.perf_counter() - started))
-    return found
-
-
-def _positive(result: Result, shop: Shop, index: LikenessIndex, change: str, key: str, rng: random.Random) -> None:
-    found = _search(result, index, CHANGES[change](picture(shop.items[key], shop.seed), rng))
-    counts = result.twins if key in shop.twins else result.changes.setdefault(change, Counts())
-    counts.n += 1
-    outcome = judged(found, key)
-    setattr(counts, outcome, getattr(counts, outcome) + 1)
-    if outcome != "right":
-        result.bad.append(Case(change, "item", key, tuple(found[:3])))
-
-
-def _negative(
-    result: Result, index: LikenessIndex, change: str, sort: str, drawn: Image.Image, rng: random.Random
-) -> None:
-    found = _search(result, index, CHANGES[change](drawn, rng))
-    tallies = [result.labels] if sort == "label" else [
-        result.outside.setdefault(sort, Counts()), result.outside_changes.setdefault(change, Counts())
-    ]  # fmt: skip
-    outcome = {"same": "wrong", "other_colour": "other_colour", "similar": "similar"}.get(
-        found[0].verdict if found else "", "none"
-    )
-    for counts in tallies:
-        counts.n += 1
-        counts.right += outcome != "wrong"
-        setattr(counts, outcome, getattr(counts, outcome) + 1)
-    if outcome == "wrong":
-        result.bad.append(Case(change, sort, "-", tuple(found[:3])))
-
-
-def judged(found: list[Match], key: str) -> str:
-    """The outcome of a query for an item."""
+def outcome(found: list[Match], key: str) -> str:
+    """The name of the count that a query for an item (or for none: an empty key) goes to."""
+    if not key:
+        return {"same": "wrong", "other_colour": "other_colour", "similar": "similar", "": "none"}[
+            found[0].verdict if found else ""
+        ]
     if not found:
         return "none"
     best = found[0]

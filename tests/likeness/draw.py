@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.likeness.specs import Spec
-from tests.likeness.textures import Colours, Plane, backdrop, hsv, layered, pattern
+from tests.likeness.textures import Colours, Plane, backdrop, hsv, layered, mix, pattern
 
 SIZE = 640
 Points = list[tuple[float, float]]
@@ -21,6 +21,13 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
+@lru_cache(maxsize=4)
+def _grain(size: int) -> Colours:
+    """A sensor's noise."""
+    plane = np.random.default_rng(size).standard_normal((size, size, 1), dtype=np.float32)
+    return np.repeat(plane * np.float32(0.008), 3, axis=2)
+
+
 def picture(spec: Spec, shop_seed: int, size: int = SIZE) -> Image.Image:
     """The shop's picture of a product, `size` pixels square."""
     scene = backdrop(spec.backdrop, shop_seed, size).copy()
@@ -28,14 +35,14 @@ def picture(spec: Spec, shop_seed: int, size: int = SIZE) -> Image.Image:
     base, accent = hsv(spec.hue, spec.saturation, spec.value), hsv(spec.accent, 0.6, 0.8 if spec.value < 0.6 else 0.35)
     surface = pattern(spec.pattern, spec.pattern_seed, size, base, accent)
     surface = _printed(surface, spec, centre, size)
-    surface = surface * (1 - parts[..., None]) + accent * 0.8 * parts[..., None]
-    surface = np.clip(surface * _shading(body, spec, size)[..., None], 0, 1)
+    surface = mix(surface, accent * np.float32(0.8), parts)
+    surface = surface * _shading(body, spec, size)[..., None]
     if spec.shape != "fabric":
         scene *= 1 - 0.45 * _shadow(body, spec, size)[..., None]
     whole = np.maximum(body, parts)[..., None]
-    scene = scene * (1 - whole) + surface * whole
-    grain = np.random.default_rng(spec.shape_seed).normal(0, 0.008, (size, size, 1))
-    return Image.fromarray((np.clip(scene + grain, 0, 1) * 255).round().astype(np.uint8))
+    scene += (surface - scene) * whole
+    scene += np.roll(_grain(size), spec.shape_seed % size, axis=0)
+    return Image.fromarray(cv2.convertScaleAbs(np.clip(scene, 0, 1), alpha=255))
 
 
 def _outline(spec: Spec, rng: random.Random) -> tuple[list[Points], list[Points], tuple[float, float]]:
@@ -146,9 +153,9 @@ def _printed(surface: Colours, spec: Spec, centre: tuple[float, float], size: in
         return surface
     layer = _print_layer(spec, round(spec.pose[2] * size * (0.26 if spec.print == "label" else 0.38)))
     layer = layer.rotate(-spec.pose[3], Image.Resampling.BICUBIC, expand=True)
-    sheet = Image.fromarray((surface * 255).astype(np.uint8))
+    sheet = Image.fromarray(cv2.convertScaleAbs(surface, alpha=255))
     sheet.paste(layer, (round(centre[0] - layer.width / 2), round(centre[1] - layer.height / 2)), layer)
-    return (np.asarray(sheet) / 255).astype(np.float32)
+    return np.asarray(sheet, np.float32) / 255
 
 
 def _print_layer(spec: Spec, side: int) -> Image.Image:
@@ -201,16 +208,20 @@ def _scene(pen: ImageDraw.ImageDraw, rng: random.Random, side: int, colours: lis
 
 def _shading(body: Plane, spec: Spec, size: int) -> Plane:
     """Light on the body: round towards its edges, brighter on one side, with folds or dents."""
-    inside = cv2.distanceTransform((body > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-    depth = np.clip(inside / (0.12 * size), 0, 1) ** 0.6
+    half = size // 2
+    inside = cv2.distanceTransform((body[::2, ::2] > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    depth = np.clip(inside / (0.12 * half), 0, 1) ** 0.6
     turn = np.deg2rad(spec.light)
-    y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size - 0.5
+    y, x = np.mgrid[0:half, 0:half].astype(np.float32) / half - 0.5
     side = x * np.cos(turn) + y * np.sin(turn)
-    folds = layered(np.random.default_rng(spec.shape_seed + 1), size, (5, 5), 3) - 0.5
-    return np.asarray(0.72 + 0.26 * depth + 0.35 * side + 0.16 * folds, np.float32)
+    folds = layered(np.random.default_rng(spec.shape_seed + 1), half, (5, 5), 3) - 0.5
+    light = (0.72 + 0.26 * depth + 0.35 * side + 0.16 * folds).astype(np.float32)
+    return np.asarray(cv2.resize(light, (size, size)), np.float32)
 
 
 def _shadow(body: Plane, spec: Spec, size: int) -> NDArray[np.float32]:
-    turn = np.deg2rad(spec.light)
-    moved = np.roll(body, (round(0.03 * size * (1 + np.sin(turn))), round(0.03 * size * np.cos(turn))), axis=(0, 1))
-    return np.asarray(cv2.GaussianBlur(moved, (0, 0), 0.025 * size), np.float32)
+    turn, quarter = np.deg2rad(spec.light), size // 4
+    small = cv2.resize(body, (quarter, quarter), interpolation=cv2.INTER_AREA)
+    down, along = round(0.03 * quarter * (1 + np.sin(turn))), round(0.03 * quarter * np.cos(turn))
+    blurred = cv2.GaussianBlur(np.roll(small, (down, along), axis=(0, 1)), (0, 0), 0.025 * quarter)
+    return np.asarray(cv2.resize(blurred, (size, size)), np.float32)

@@ -99,7 +99,7 @@ def sibling(spec: Spec, kind: Sibling, rng: random.Random) -> Spec:
 
 
 def make_shop(seed: int, count: int = 500, outside: int = 320) -> Shop:
-    """`count` products of which two fifths are siblings of others, and `outside` others in five sorts."""
+    """`count` products of which two fifths are siblings of others, and `outside` others in five sorts, and labels."""
     rng = random.Random(seed)
     items: dict[str, Spec] = {}
     twins: dict[str, str] = {}
@@ -142,4 +142,5 @@ def _outside(rng: random.Random, items: list[Spec], count: int) -> list[tuple[st
             made = sibling(base, sort, rng)  # type: ignore[arg-type]
         if made not in known:
             found.append((sort, made))
-    return found
+    labelled = [item for item in items if item.print == "label"]
+    return found + [("label", sibling(item, "label", rng)) for item in labelled[: count // 8]]

@@ -38,7 +38,7 @@ def grey(value: float) -> Colours:
 
 def mix(a: Colours, b: Colours, share: Plane) -> Colours:
     """Colours between a and b."""
-    return np.asarray(a + (b - a) * share[..., None], np.float32)
+    return np.asarray(a + (b - a) * share.astype(np.float32)[..., None], np.float32)
 
 
 @lru_cache(maxsize=64)

@@ -14,9 +14,14 @@ SHIFTS = tuple((dx, dy) for dy in (-2, 0, 2) for dx in (-2, 0, 2))  # a block ma
 NOISE = 5.0  # grey levels of texture that compression may add or take
 GAIN = (0.55, 1.8)  # how much brighter or darker the whole picture may be taken to be
 LIFT = 45.0  # ... and how many levels lighter
+AS_IT_WAS = (4.0, 0.5)  # levels, share of the blocks: when so many agree, the brightness was not changed
 PATTERN_BAD = 0.45  # correlation below which a block shows another pattern
 COLOUR_BAD = 11.0  # difference of a block's colour (CIE a, b) that lighting does not make
 LIGHT_BAD = 16.0  # ... and of its lightness (CIE L, 0..100)
+
+LEVELS = (12, 16, 20, 25, 30, 36)
+EMPTY = 0.2  # weight of a block below which nothing is drawn in it
+OVERLAY = 0.25  # share of the picture that a banner may cover
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Agreement:
     colour_patch: float
     bad: float
     tone: float
+    residue: tuple[int, ...]
 
 
 class _Sums(NamedTuple):
@@ -69,7 +75,12 @@ def compare(query: Raster, item: Raster, matrix: Matrix) -> Agreement | None:
     tint, light = _colour(cv2, ours, toned)
     pattern_bad = valid & (correlation < PATTERN_BAD)
     colour_bad = valid & ((tint > COLOUR_BAD) | (light > LIGHT_BAD))
+    laid_over = _laid_over(cv2, pattern_bad | colour_bad, weight)
+    valid, pattern_bad, colour_bad = valid & ~laid_over, pattern_bad & ~laid_over, colour_bad & ~laid_over
     look = textured & valid
+    inside = cv2.erode(shown.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    inside &= cv2.resize(laid_over.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) == 0
+    residue = _residue(cv2, ours, toned, inside)
     return Agreement(
         seen=float(weight[valid].sum() / max(1e-6, float(weight.sum()))),
         pattern=float(correlation[look].mean()) if look.any() else 1.0,
@@ -78,6 +89,7 @@ def compare(query: Raster, item: Raster, matrix: Matrix) -> Agreement | None:
         colour_patch=_patch(cv2, colour_bad),
         bad=float((pattern_bad | colour_bad)[valid].mean()),
         tone=gain,
+        residue=residue,
     )
 
 
@@ -96,7 +108,7 @@ def _blur(query: Raster, item: Raster, matrix: Matrix) -> float:
     """Blur that leaves in both pictures what the poorer one can show, pixels."""
     scale = float(np.sqrt(max(1e-6, abs(np.linalg.det(matrix[:2, :2])))))  # raster pixels of the item a query pixel
     poorest = max(1.0, scale / query.sharpness, 1 / item.sharpness)
-    return 1.0 + 0.45 * (poorest - 1.0)
+    return 1.4 + 0.5 * (poorest - 1.0)
 
 
 def _tone(query: Plane, item: Plane, valid: NDArray[np.bool_]) -> tuple[float, float]:
@@ -104,6 +116,8 @@ def _tone(query: Plane, item: Plane, valid: NDArray[np.bool_]) -> tuple[float, f
     a, b = query[valid], item[valid]
     keep = (a < 248) & (a > 6)
     gain, lift = 1.0, 0.0
+    if keep.any() and float((np.abs(a - b)[keep] <= AS_IT_WAS[0]).mean()) >= AS_IT_WAS[1]:
+        return gain, lift
     for _ in range(4):
         if keep.sum() < 6:
             break
@@ -150,6 +164,35 @@ def _weight(cv2: Any, item: Pixels) -> Plane:
     mean = _blocks(cv2, grey)
     texture = np.sqrt(np.maximum(_blocks(cv2, grey * grey) - mean * mean, 0))
     return np.asarray(np.minimum(1.0, (_blocks(cv2, far) + texture) / 60.0) + 0.02, np.float32)
+
+
+def _residue(cv2: Any, ours: Plane, theirs: Plane, inside: NDArray[np.bool_]) -> tuple[int, ...]:
+    a, b = (np.clip(plane, 0, 255).astype(np.uint8) for plane in (ours, theirs))
+    near = np.ones((5, 5), np.uint8)
+    off = np.zeros(a.shape[:2], np.uint8)
+    for x, y in ((a, b), (b, a)):
+        for part in (cv2.subtract(x, cv2.dilate(y, near)), cv2.subtract(cv2.erode(y, near), x)):
+            off = cv2.max(off, cv2.max(cv2.max(*cv2.split(part)[:2]), cv2.split(part)[2]))
+    off[~inside] = 0
+    areas = []
+    for level in LEVELS:
+        _, _, shapes, _ = cv2.connectedComponentsWithStats((off > level).astype(np.uint8), connectivity=8)
+        areas.append(int(max(shapes[1:, cv2.CC_STAT_AREA], default=0)))
+    return tuple(areas)
+
+
+def _laid_over(cv2: Any, bad: NDArray[np.bool_], weight: Plane) -> NDArray[np.bool_]:
+    """Blocks of banners and stickers: they disagree from the picture's edge inwards, on nothing but empty ground."""
+    count, labels, shapes, _ = cv2.connectedComponentsWithStats(bad.astype(np.uint8), connectivity=8)
+    rows, columns = bad.shape
+    over = np.zeros(bad.shape, bool)
+    for n in range(1, count):
+        left, top, wide, high, area = shapes[n].tolist()
+        at_edge = left == 0 or top == 0 or left + wide == columns or top + high == rows
+        here = labels == n
+        if at_edge and area <= OVERLAY * bad.size and float(weight[here].max()) <= EMPTY:
+            over |= here
+    return over
 
 
 def _patch(cv2: Any, bad: NDArray[np.bool_]) -> float:

@@ -106,7 +106,7 @@ class LikenessIndex:
         found = _Found()
         for view in views:
             self._look(pixels, view, found)
-        if not found.same():
+        if not found.any():
             for view in views:
                 self._look(pixels, flip(view), found)
         return found.ranked()
@@ -134,17 +134,22 @@ class _Found:
         self._unsure: set[str] = set()  # as good a picture could not be compared any more
 
     def note(self, match: Match, *, dropped: bool) -> None:
+        """Keep a match when it is the product's best."""
         if match.key not in self._best or match.score > self._best[match.key].score:
             self._best[match.key] = match
             (self._unsure.add if dropped else self._unsure.discard)(match.key)
 
-    def same(self) -> list[Match]:
+    def _same(self) -> list[Match]:
         return [match for match in self._best.values() if match.verdict is Verdict.SAME]
+
+    def any(self) -> bool:
+        """Whether anything was found."""
+        return bool(self._best)
 
     def ranked(self) -> list[Match]:
         """Best first, each with its margin over the best other one; two that are both the same have none."""
         order = sorted(self._best.values(), key=lambda match: (-match.score, match.key))
-        several = len(self.same()) > 1
+        several = len(self._same()) > 1
         ranked = []
         for match in order:
             others = max((other.score for other in order if other is not match), default=0.0)

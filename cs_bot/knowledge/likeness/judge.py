@@ -6,7 +6,7 @@ from typing import NamedTuple
 from cs_bot.knowledge.likeness.compare import Agreement
 
 # Tuned on the bar's development seed; docs/measured/catalog.md has what they give on another one.
-SAME_SEEN = 0.5  # so much of what is drawn on the product picture must be in view
+SAME_SEEN = 0.42  # so much of what is drawn on the product picture must be in view
 SAME_PATTERN = 0.7  # mean correlation of the blocks with texture
 SAME_COLOUR = 9.0  # 90th percentile of the blocks' colour difference
 PATTERN_PATCH = 1.0  # blocks that may disagree side by side (one block is 20 of 360 pixels square)
@@ -16,7 +16,10 @@ LOOSE_BAD = 0.45  # share of blocks that may disagree in something merely simila
 LOOSE_SEEN = 0.25
 OTHER_PATTERN_PATCH = 6.0
 TONES = (0.62, 1.6)  # a picture brighter or darker than this may hide another shade
-SAME_FLOOR, OTHER_FLOOR = 0.7, 0.4  # scores: same 0.7..1, other colour 0.4..0.7, similar 0..0.4
+RESIDUE = 120
+NEARLY_BAD = 0.2
+# Scores: the same 0.7..1, a part of it that agrees 0.6..0.7, another colour 0.4..0.6, similar 0..0.4.
+SAME_FLOOR, PART_FLOOR, OTHER_FLOOR = 0.7, 0.6, 0.4
 
 
 class Verdict(StrEnum):
@@ -37,26 +40,37 @@ class Judged(NamedTuple):
 def judge(found: Agreement) -> Judged | None:
     """The verdict on an aligned pair; None when they have nothing to do with each other."""
     quality = _quality(found)
-    if (
-        found.seen >= SAME_SEEN
-        and found.pattern >= SAME_PATTERN
-        and found.colour <= SAME_COLOUR
-        and found.pattern_patch <= PATTERN_PATCH
-        and found.colour_patch <= COLOUR_PATCH
-        and TONES[0] <= found.tone <= TONES[1]
-    ):
-        return Judged(Verdict.SAME, SAME_FLOOR + (1 - SAME_FLOOR) * quality)
     if found.seen < LOOSE_SEEN:
         return None
+    if _agrees(found):
+        if found.seen >= SAME_SEEN:
+            return Judged(Verdict.SAME, SAME_FLOOR + (1 - SAME_FLOOR) * quality)
+        return Judged(Verdict.SIMILAR, PART_FLOOR + (SAME_FLOOR - PART_FLOOR) * 0.95 * quality)
     if (
         found.pattern >= SAME_PATTERN
         and found.pattern_patch <= OTHER_PATTERN_PATCH
         and found.colour_patch > COLOUR_PATCH
     ):
-        return Judged(Verdict.OTHER_COLOUR, OTHER_FLOOR + (SAME_FLOOR - OTHER_FLOOR) * 0.95 * quality)
+        return Judged(Verdict.OTHER_COLOUR, OTHER_FLOOR + (PART_FLOOR - OTHER_FLOOR) * 0.95 * quality)
     if found.pattern >= LOOSE_PATTERN and found.bad <= LOOSE_BAD:
         return Judged(Verdict.SIMILAR, OTHER_FLOOR * 0.95 * quality)
     return None
+
+
+def nearly(found: Agreement) -> bool:
+    """Whether a pair fits so well that a better alignment may make it the same."""
+    return found.seen >= LOOSE_SEEN and found.pattern >= LOOSE_PATTERN and found.bad <= NEARLY_BAD
+
+
+def _agrees(found: Agreement) -> bool:
+    return (
+        found.pattern >= SAME_PATTERN
+        and found.colour <= SAME_COLOUR
+        and found.pattern_patch <= PATTERN_PATCH
+        and found.colour_patch <= COLOUR_PATCH
+        and found.residue[3] <= RESIDUE
+        and TONES[0] <= found.tone <= TONES[1]
+    )
 
 
 def _quality(found: Agreement) -> float:

@@ -12,7 +12,7 @@ from cs_bot.knowledge.likeness.votes import Votes
 
 BY_HASH, BY_COLOURS = 4, 3  # always compared: the nearest by hash and by colours
 VOTES_LEAST = 2.0
-VOTES_SHARE = 0.12  # of the best; pictures with fewer votes are not compared
+VOTES_SHARE = 0.2  # of the best; pictures with fewer votes are not compared
 CLOSE_RACE = 0.6  # a picture left out with this share of the votes of the last one taken was as good
 REBUILD_SHARE = 0.1  # the kd-tree is built anew when so many of its pictures changed
 

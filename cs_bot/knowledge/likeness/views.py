@@ -6,15 +6,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cs_bot.knowledge.likeness.align import Matrix, Parts, align, mirrored
+from cs_bot.knowledge.likeness.align import Matrix, Parts, align, mirrored, refined
 from cs_bot.knowledge.likeness.compare import compare
 from cs_bot.knowledge.likeness.extract import Features, key_points
-from cs_bot.knowledge.likeness.judge import Judged, Verdict, judge
-from cs_bot.knowledge.likeness.pixels import Box, Pixels, Raster, as_raster, cut
+from cs_bot.knowledge.likeness.judge import Judged, Verdict, judge, nearly
+from cs_bot.knowledge.likeness.pixels import Box, Pixels, Raster, as_raster, cut, opencv
 from cs_bot.knowledge.likeness.shelf import Near
 
-HASH_NEAR = 40  # bits of 256: the whole picture again
-COLOURS_NEAR = 0.25  # Hellinger distance of the histograms: ... in the same colours
+HASH_NEAR = 60  # bits of 256: perhaps the whole picture again; unlike ones have about 128
 SMALL = 0.7  # a product shown this much smaller than it is kept is looked at again, closer
 MARGIN = 0.04  # of its size, around the place where the product was found
 NEARLY_ALL = 0.9  # a place over more than this share of the query is the query
@@ -65,7 +64,7 @@ def flip(view: View) -> View:
 def sight_of(pixels: Pixels, view: View, item: Features, near: Near) -> Sight | None:
     """Compare a view of the query `pixels` with a product picture; None when they have nothing in common."""
     raster = item.raster()
-    if near.bits <= HASH_NEAR and near.colours < COLOURS_NEAR:
+    if near.bits <= HASH_NEAR:
         judged = _judged(view, raster, _whole(view.raster, raster))
         if judged is not None and judged.verdict is Verdict.SAME:
             return Sight(*judged, "picture", view.region)
@@ -85,8 +84,16 @@ def sight_of(pixels: Pixels, view: View, item: Features, near: Near) -> Sight | 
 
 
 def _judged(view: View, raster: Raster, matrix: Matrix) -> Judged | None:
+    """The verdict on a projection; on a better one when the first nearly fits."""
     agreed = compare(view.raster, raster, matrix)
-    return judge(agreed) if agreed else None
+    judged = judge(agreed) if agreed else None
+    if agreed is None or not nearly(agreed) or (judged is not None and judged.verdict is Verdict.SAME):
+        return judged
+    cv2 = opencv()
+    query, item = (cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY) for picture in (view.raster, raster))
+    better = refined(matrix, query, item)
+    again = compare(view.raster, raster, better) if better is not None else None
+    return max(judged, judge(again) if again else None, key=lambda found: found.score if found else -1.0)
 
 
 def _whole(query: Raster, item: Raster) -> Matrix:
