@@ -14,7 +14,7 @@ REACH = 4.0  # raster pixels that an inlier may be off
 SCALES = (0.12, 6.0)  # a product shown smaller or larger than this is not looked for
 SKEW = 2.6  # ... nor one stretched more than this in one direction
 
-REFINEMENTS = 15  # steps at most
+REFINEMENTS = 25  # steps at most
 
 Matrix = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def align(query: Parts, item: Parts, size: tuple[int, int]) -> Alignment | None:
         return None
     cv2 = opencv()
     source, target = query.points[left], item.points[right]
-    matrix, good = cv2.findHomography(source, target, cv2.RANSAC, REACH, maxIters=2000, confidence=0.995)
+    matrix, good = cv2.findHomography(source, target, cv2.RANSAC, REACH, maxIters=1000, confidence=0.995)
     if matrix is None or not _plausible(matrix, size):
         return None
     inliers = len(np.unique(np.round(target[good.ravel() > 0]), axis=0))
@@ -68,12 +68,14 @@ def refined(matrix: Matrix, query: Plane, item: Plane) -> Matrix | None:
     Enhanced correlation coefficient (Evangelidis and Psarakis 2008): a change of brightness does not matter to it.
     """
     cv2 = opencv()
-    start = np.linalg.inv(matrix)
+    halves = np.diag([0.5, 0.5, 1.0])
+    small = [cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for picture in (item, query)]
+    start = halves @ np.linalg.inv(matrix) @ np.linalg.inv(halves)
     start = (start / start[2, 2]).astype(np.float32)
     until = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, REFINEMENTS, 1e-4)
     try:
-        _, found = cv2.findTransformECC(item, query, start, cv2.MOTION_HOMOGRAPHY, until, None, 5)
-        moved: Matrix = np.linalg.inv(found.astype(np.float64))
+        _, found = cv2.findTransformECC(small[0], small[1], start, cv2.MOTION_HOMOGRAPHY, until, None, 3)
+        moved: Matrix = np.linalg.inv(halves) @ np.linalg.inv(found.astype(np.float64)) @ halves
     except (cv2.error, np.linalg.LinAlgError):  # it did not converge
         return None
     return moved if _plausible(moved, (query.shape[1], query.shape[0])) else None

@@ -19,7 +19,8 @@ PATTERN_BAD = 0.45  # correlation below which a block shows another pattern
 COLOUR_BAD = 11.0  # difference of a block's colour (CIE a, b) that lighting does not make
 LIGHT_BAD = 16.0  # ... and of its lightness (CIE L, 0..100)
 
-LEVELS = (12, 16, 20, 25, 30, 36)
+STAINS = (20, 36)  # levels of 255 that a pixel is off, in the channel farthest off
+CORNER = 14  # pixels
 EMPTY = 0.2  # weight of a block below which nothing is drawn in it
 OVERLAY = 0.25  # share of the picture that a banner may cover
 
@@ -31,7 +32,8 @@ class Agreement:
     `seen` is the share of the product picture that the query shows, weighted by what is drawn there; `pattern` the
     mean correlation of the blocks with texture; `colour` the 90th percentile of the blocks' colour difference (CIE
     a, b); `pattern_patch` and `colour_patch` the largest connected patch of disagreeing blocks, in blocks without
-    overlap; `bad` the share of disagreeing blocks; `tone` the gain that made the query as bright as the product.
+    overlap; `bad` the share of disagreeing blocks; `tone` the gain that made the query as bright as the product;
+    `stain` and `speck` the largest patch of pixels that are off and far off (STAINS), in pixels.
     """
 
     seen: float
@@ -41,7 +43,8 @@ class Agreement:
     colour_patch: float
     bad: float
     tone: float
-    residue: tuple[int, ...]
+    stain: int
+    speck: int
 
 
 class _Sums(NamedTuple):
@@ -78,18 +81,17 @@ def compare(query: Raster, item: Raster, matrix: Matrix) -> Agreement | None:
     laid_over = _laid_over(cv2, pattern_bad | colour_bad, weight)
     valid, pattern_bad, colour_bad = valid & ~laid_over, pattern_bad & ~laid_over, colour_bad & ~laid_over
     look = textured & valid
-    inside = cv2.erode(shown.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-    inside &= cv2.resize(laid_over.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) == 0
-    residue = _residue(cv2, ours, toned, inside)
+    stain, speck = _stains(cv2, ours, toned, _inside(cv2, shown, laid_over))
     return Agreement(
         seen=float(weight[valid].sum() / max(1e-6, float(weight.sum()))),
         pattern=float(correlation[look].mean()) if look.any() else 1.0,
         colour=float(np.percentile(tint[valid], 90)),
-        pattern_patch=_patch(cv2, pattern_bad),
-        colour_patch=_patch(cv2, colour_bad),
+        pattern_patch=_largest(cv2, pattern_bad) / 4,
+        colour_patch=_largest(cv2, colour_bad) / 4,
         bad=float((pattern_bad | colour_bad)[valid].mean()),
         tone=gain,
-        residue=residue,
+        stain=stain,
+        speck=speck,
     )
 
 
@@ -166,19 +168,16 @@ def _weight(cv2: Any, item: Pixels) -> Plane:
     return np.asarray(np.minimum(1.0, (_blocks(cv2, far) + texture) / 60.0) + 0.02, np.float32)
 
 
-def _residue(cv2: Any, ours: Plane, theirs: Plane, inside: NDArray[np.bool_]) -> tuple[int, ...]:
+def _stains(cv2: Any, ours: Plane, theirs: Plane, inside: NDArray[np.bool_]) -> list[int]:
+    """Pixels in the largest patch that is off by each of STAINS, however both pictures are moved by two pixels."""
     a, b = (np.clip(plane, 0, 255).astype(np.uint8) for plane in (ours, theirs))
     near = np.ones((5, 5), np.uint8)
-    off = np.zeros(a.shape[:2], np.uint8)
+    off = np.zeros(a.shape, np.uint8)
     for x, y in ((a, b), (b, a)):
-        for part in (cv2.subtract(x, cv2.dilate(y, near)), cv2.subtract(cv2.erode(y, near), x)):
-            off = cv2.max(off, cv2.max(cv2.max(*cv2.split(part)[:2]), cv2.split(part)[2]))
-    off[~inside] = 0
-    areas = []
-    for level in LEVELS:
-        _, _, shapes, _ = cv2.connectedComponentsWithStats((off > level).astype(np.uint8), connectivity=8)
-        areas.append(int(max(shapes[1:, cv2.CC_STAT_AREA], default=0)))
-    return tuple(areas)
+        off = cv2.max(off, cv2.max(cv2.subtract(x, cv2.dilate(y, near)), cv2.subtract(cv2.erode(y, near), x)))
+    red, green, blue = cv2.split(off)
+    most = np.where(inside, cv2.max(cv2.max(red, green), blue), 0)
+    return [_largest(cv2, most > level) for level in STAINS]
 
 
 def _laid_over(cv2: Any, bad: NDArray[np.bool_], weight: Plane) -> NDArray[np.bool_]:
@@ -195,10 +194,20 @@ def _laid_over(cv2: Any, bad: NDArray[np.bool_], weight: Plane) -> NDArray[np.bo
     return over
 
 
-def _patch(cv2: Any, bad: NDArray[np.bool_]) -> float:
-    """Size of the largest connected patch, in blocks without overlap."""
-    _, _, shapes, _ = cv2.connectedComponentsWithStats(bad.astype(np.uint8), connectivity=8)
-    return float(max(shapes[1:, cv2.CC_STAT_AREA], default=0)) / 4
+def _largest(cv2: Any, mask: NDArray[np.bool_]) -> int:
+    """Size of the largest connected patch."""
+    _, _, shapes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return int(max(shapes[1:, cv2.CC_STAT_AREA], default=0))
+
+
+def _inside(cv2: Any, shown: NDArray[np.bool_], laid_over: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels well inside of what is shown: no banner, none of the corners that chats make round."""
+    height, width = shown.shape
+    inside = cv2.erode(shown.astype(np.uint8), np.ones((9, 9), np.uint8), borderType=cv2.BORDER_REPLICATE) > 0
+    inside &= cv2.resize(laid_over.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) == 0
+    for rows in (slice(0, CORNER), slice(height - CORNER, height)):
+        inside[rows, :CORNER] = inside[rows, width - CORNER :] = False
+    return np.asarray(inside, np.bool_)
 
 
 __all__ = ["Agreement", "compare"]

@@ -8,7 +8,7 @@ from typing import Literal
 from PIL import Image
 
 from cs_bot.knowledge.likeness.extract import Features, colour_histogram, phash256
-from cs_bot.knowledge.likeness.judge import Verdict
+from cs_bot.knowledge.likeness.judge import PART_FLOOR, Verdict
 from cs_bot.knowledge.likeness.pixels import Box, Pixels, as_pixels
 from cs_bot.knowledge.likeness.regions import propose_regions
 from cs_bot.knowledge.likeness.shelf import Shelf
@@ -106,7 +106,7 @@ class LikenessIndex:
         found = _Found()
         for view in views:
             self._look(pixels, view, found)
-        if not found.any():
+        if not found.sure():
             for view in views:
                 self._look(pixels, flip(view), found)
         return found.ranked()
@@ -142,9 +142,9 @@ class _Found:
     def _same(self) -> list[Match]:
         return [match for match in self._best.values() if match.verdict is Verdict.SAME]
 
-    def any(self) -> bool:
-        """Whether anything was found."""
-        return bool(self._best)
+    def sure(self) -> bool:
+        """Whether something fits so well that the flipped query need not be looked at."""
+        return any(match.score >= PART_FLOOR for match in self._best.values())
 
     def ranked(self) -> list[Match]:
         """Best first, each with its margin over the best other one; two that are both the same have none."""

@@ -16,8 +16,8 @@ LOOSE_BAD = 0.45  # share of blocks that may disagree in something merely simila
 LOOSE_SEEN = 0.25
 OTHER_PATTERN_PATCH = 6.0
 TONES = (0.62, 1.6)  # a picture brighter or darker than this may hide another shade
-RESIDUE = 120
-NEARLY_BAD = 0.2
+STAIN, SPECK = 150, 25  # pixels that may be off side by side, and far off
+NEARLY_BAD = 0.2  # share of blocks that a better alignment may still bring to agree
 # Scores: the same 0.7..1, a part of it that agrees 0.6..0.7, another colour 0.4..0.6, similar 0..0.4.
 SAME_FLOOR, PART_FLOOR, OTHER_FLOOR = 0.7, 0.6, 0.4
 
@@ -68,7 +68,8 @@ def _agrees(found: Agreement) -> bool:
         and found.colour <= SAME_COLOUR
         and found.pattern_patch <= PATTERN_PATCH
         and found.colour_patch <= COLOUR_PATCH
-        and found.residue[3] <= RESIDUE
+        and found.stain <= STAIN
+        and found.speck <= SPECK
         and TONES[0] <= found.tone <= TONES[1]
     )
 

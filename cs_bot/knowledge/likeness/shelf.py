@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from cs_bot.knowledge.likeness.extract import Descriptors, Features
 from cs_bot.knowledge.likeness.votes import Votes
 
-BY_HASH, BY_COLOURS = 4, 3  # always compared: the nearest by hash and by colours
-VOTES_LEAST = 2.0
+BY_HASH, BY_COLOURS = 4, 3  # compared too: the nearest by hash and by colours
+HASH_FAR, COLOURS_FAR = 100, 0.45  # ... unless they are as far off as any two pictures
+VOTES_LEAST = 3.0
 VOTES_SHARE = 0.2  # of the best; pictures with fewer votes are not compared
 CLOSE_RACE = 0.6  # a picture left out with this share of the votes of the last one taken was as good
 REBUILD_SHARE = 0.1  # the kd-tree is built anew when so many of its pictures changed
@@ -134,8 +135,9 @@ class Shelf:
         place = {int(slot): at for at, slot in enumerate(self._order)}
         by_votes, dropped = self._by_votes(descriptors, most)
         chosen = dict.fromkeys(by_votes)
-        for ranking, count in ((bits, BY_HASH), (apart, BY_COLOURS)):
-            chosen.update(dict.fromkeys(self._order[np.argsort(ranking, kind="stable")[:count]].tolist()))
+        for ranking, count, far in ((bits, BY_HASH, HASH_FAR), (apart, BY_COLOURS, COLOURS_FAR)):
+            nearest = np.argsort(ranking, kind="stable")[:count]
+            chosen.update(dict.fromkeys(self._order[nearest[ranking[nearest] < far]].tolist()))
         entries = [
             Entry(tuple(self._slots[slot].keys), self._slots[slot].features, Near(int(bits[at]), float(apart[at])))
             for slot in chosen

@@ -63,8 +63,8 @@ def flip(view: View) -> View:
 
 def sight_of(pixels: Pixels, view: View, item: Features, near: Near) -> Sight | None:
     """Compare a view of the query `pixels` with a product picture; None when they have nothing in common."""
-    raster = item.raster()
     if near.bits <= HASH_NEAR:
+        raster = item.raster()
         judged = _judged(view, raster, _whole(view.raster, raster))
         if judged is not None and judged.verdict is Verdict.SAME:
             return Sight(*judged, "picture", view.region)
@@ -72,6 +72,7 @@ def sight_of(pixels: Pixels, view: View, item: Features, near: Near) -> Sight | 
     laid = align(view.parts, parts, view.size)
     if laid is None:
         return None
+    raster = item.raster()
     place = _place(pixels, view, laid.matrix, raster)
     if place is not None and _shrunk(place, view, pixels):
         closer = look_at(pixels, place)
