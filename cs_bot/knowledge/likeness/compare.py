@@ -33,7 +33,8 @@ class Agreement:
     mean correlation of the blocks with texture; `colour` the 90th percentile of the blocks' colour difference (CIE
     a, b); `pattern_patch` and `colour_patch` the largest connected patch of disagreeing blocks, in blocks without
     overlap; `bad` the share of disagreeing blocks; `tone` the gain that made the query as bright as the product;
-    `stain` and `speck` the largest patch of pixels that are off and far off (STAINS), in pixels.
+    `stain` and `speck` the largest patch of pixels that are off and far off (STAINS), in pixels; `detail` the
+    pixels that the product's longest side has in the poorer picture.
     """
 
     seen: float
@@ -45,6 +46,7 @@ class Agreement:
     tone: float
     stain: int
     speck: int
+    detail: float
 
 
 class _Sums(NamedTuple):
@@ -67,7 +69,8 @@ def compare(query: Raster, item: Raster, matrix: Matrix) -> Agreement | None:
     weight = _weight(cv2, item.pixels)
     if valid.sum() < 9:
         return None
-    blur = _blur(query, item, matrix)
+    coarse = _coarse(query, item, matrix)
+    blur = 1.4 + 0.5 * (coarse - 1.0)
     ours = cv2.GaussianBlur(item.pixels, (0, 0), blur).astype(np.float32)
     theirs = cv2.GaussianBlur(warped, (0, 0), blur).astype(np.float32)
     gain, lift = _tone(_blocks(cv2, _grey(cv2, theirs)), _blocks(cv2, _grey(cv2, ours)), valid)
@@ -92,6 +95,7 @@ def compare(query: Raster, item: Raster, matrix: Matrix) -> Agreement | None:
         tone=gain,
         stain=stain,
         speck=speck,
+        detail=max(height, width) / coarse,
     )
 
 
@@ -106,11 +110,10 @@ def _grey(cv2: Any, rgb: Plane) -> Plane:
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32)
 
 
-def _blur(query: Raster, item: Raster, matrix: Matrix) -> float:
-    """Blur that leaves in both pictures what the poorer one can show, pixels."""
-    scale = float(np.sqrt(max(1e-6, abs(np.linalg.det(matrix[:2, :2])))))  # raster pixels of the item a query pixel
-    poorest = max(1.0, scale / query.sharpness, 1 / item.sharpness)
-    return 1.4 + 0.5 * (poorest - 1.0)
+def _coarse(query: Raster, item: Raster, matrix: Matrix) -> float:
+    """Pixels of the product's raster to one of the poorer of the two pictures, 1 or more."""
+    scale = float(np.sqrt(max(1e-6, abs(np.linalg.det(matrix[:2, :2])))))
+    return max(1.0, scale / query.sharpness, 1 / item.sharpness)
 
 
 def _tone(query: Plane, item: Plane, valid: NDArray[np.bool_]) -> tuple[float, float]:

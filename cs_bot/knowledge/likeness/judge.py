@@ -6,15 +6,16 @@ from typing import NamedTuple
 from cs_bot.knowledge.likeness.compare import Agreement
 
 # Tuned on the bar's development seed; docs/measured/catalog.md has what they give on another one.
+SAME_DETAIL = 130  # pixels of the product's longest side in the query; smaller ones show too little
 SAME_SEEN = 0.42  # so much of what is drawn on the product picture must be in view
-SAME_PATTERN = 0.7  # mean correlation of the blocks with texture
-SAME_COLOUR = 9.0  # 90th percentile of the blocks' colour difference
-PATTERN_PATCH = 1.0  # blocks that may disagree side by side (one block is 20 of 360 pixels square)
-COLOUR_PATCH = 1.0
+SAME_PATTERN = 0.9  # mean correlation of the blocks with texture
+SAME_COLOUR = 4.5  # 90th percentile of the blocks' colour difference
+PATTERN_PATCH = 0.5  # blocks that may disagree side by side (one block is 20 of 360 pixels square)
+COLOUR_PATCH = 0.5
 LOOSE_PATTERN = 0.45
 LOOSE_BAD = 0.45  # share of blocks that may disagree in something merely similar
 LOOSE_SEEN = 0.25
-OTHER_PATTERN_PATCH = 6.0
+OTHER_PATTERN, OTHER_PATTERN_PATCH = 0.7, 6.0  # the same for another colour
 TONES = (0.62, 1.6)  # a picture brighter or darker than this may hide another shade
 STAIN, SPECK = 150, 25  # pixels that may be off side by side, and far off
 NEARLY_BAD = 0.2  # share of blocks that a better alignment may still bring to agree
@@ -47,7 +48,7 @@ def judge(found: Agreement) -> Judged | None:
             return Judged(Verdict.SAME, SAME_FLOOR + (1 - SAME_FLOOR) * quality)
         return Judged(Verdict.SIMILAR, PART_FLOOR + (SAME_FLOOR - PART_FLOOR) * 0.95 * quality)
     if (
-        found.pattern >= SAME_PATTERN
+        found.pattern >= OTHER_PATTERN
         and found.pattern_patch <= OTHER_PATTERN_PATCH
         and found.colour_patch > COLOUR_PATCH
     ):
@@ -64,7 +65,8 @@ def nearly(found: Agreement) -> bool:
 
 def _agrees(found: Agreement) -> bool:
     return (
-        found.pattern >= SAME_PATTERN
+        found.detail >= SAME_DETAIL
+        and found.pattern >= SAME_PATTERN
         and found.colour <= SAME_COLOUR
         and found.pattern_patch <= PATTERN_PATCH
         and found.colour_patch <= COLOUR_PATCH

@@ -47,6 +47,7 @@ class Shelf:
         self._full, self._points, self._lean, self._lean_points = full, points, lean, lean_points
         self._slots: dict[int, _Slot] = {}
         self._by_digest: dict[bytes, int] = {}
+        self._by_key: dict[str, set[int]] = {}
         self._next = 0
         self._order: NDArray[np.int64] = np.zeros(0, np.int64)
         self._phashes: NDArray[np.uint8] = np.zeros((0, 32), np.uint8)
@@ -77,12 +78,13 @@ class Shelf:
             self._settled = False
         if key not in self._slots[slot].keys:
             self._slots[slot].keys.append(key)
+            self._by_key.setdefault(key, set()).add(slot)
 
     def remove(self, key: str) -> None:
         """Pictures that lose their last key are dropped."""
-        for slot, held in list(self._slots.items()):
-            if key in held.keys:
-                held.keys.remove(key)
+        for slot in self._by_key.pop(key, set()):
+            held = self._slots[slot]
+            held.keys.remove(key)
             if not held.keys:
                 del self._slots[slot], self._by_digest[held.digest]
                 self._settled = False
@@ -146,6 +148,8 @@ class Shelf:
         return entries, dropped
 
     def _by_votes(self, descriptors: Descriptors, most: int) -> tuple[list[int], bool]:
+        if len(self._slots) <= most:
+            return list(self._slots), False  # so few are all compared
         votes: dict[int, float] = {}
         for tree in (self._votes, self._fresh):
             if tree is not None:
