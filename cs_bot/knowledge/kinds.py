@@ -8,8 +8,9 @@ from cs_bot.records import Kind
 
 # How likely such words are beside a picture of each kind, as a share of the likeliest. Set by hand on the dev part of
 # tests/data and tests/kinds; docs/measured/kinds.md has what comes of it. Words about a thing for sale speak for
-# product over scene; a choice between things for two of them; a room, an outfit, a device in use for scene. What is
-# printed on a cart, a chat or a settings page (other) is strong evidence, so words move it less.
+# product over scene, a choice between things for two of them, a room, an outfit or a device in use for scene. Nearly
+# all questions about products are known here, so that an unknown one (open) speaks for scene. What is printed on a
+# cart, a chat or a settings page (other) is strong evidence: words move it less.
 LIKELIHOODS: dict[str, dict[Kind, float]] = {
     "exists": {Kind.PRODUCT: 1.0, Kind.COMPARISON: 0.5, Kind.SCENE: 0.25, Kind.OTHER: 0.4},
     "price": {Kind.PRODUCT: 1.0, Kind.COMPARISON: 0.7, Kind.SCENE: 0.15, Kind.OTHER: 0.4},
@@ -23,6 +24,7 @@ LIKELIHOODS: dict[str, dict[Kind, float]] = {
     "advice": {Kind.PRODUCT: 0.45, Kind.COMPARISON: 0.6, Kind.SCENE: 1.0, Kind.OTHER: 0.3},
     "place": {Kind.PRODUCT: 0.25, Kind.COMPARISON: 0.5, Kind.SCENE: 1.0, Kind.OTHER: 0.4},
     "trouble": {Kind.PRODUCT: 0.15, Kind.COMPARISON: 0.1, Kind.SCENE: 1.0, Kind.OTHER: 1.0},
+    "open": {Kind.PRODUCT: 0.4, Kind.COMPARISON: 0.5, Kind.SCENE: 1.0, Kind.OTHER: 1.0},
 }
 PHOTOS = frozenset({Kind.PRODUCT, Kind.SCENE, Kind.COMPARISON})
 
@@ -34,7 +36,7 @@ def weigh(shown: Mapping[Kind, float], words: ProductWords) -> dict[Kind, float]
     else, that stays above `order` too.
     """
     kinds = dict(shown)
-    cues = [*words.aspects, *(name for name, says in (("place", words.place), ("trouble", words.trouble)) if says)]
+    cues = [*words.aspects, *(name for name in ("place", "trouble", "open") if getattr(words, name))]
     rest = {kind: share for kind, share in kinds.items() if kind in LIKELIHOODS["price"]}
     moved = {kind: share * math.prod(LIKELIHOODS[cue][kind] for cue in cues) for kind, share in rest.items()}
     order = kinds.get(Kind.ORDER, 0.0)

@@ -30,7 +30,8 @@ class ProductWords(Record):
     """What words ask of a product.
 
     `aspects` of records.ASPECTS. `wanted`: the one colour and the one size asked for, in canonical names of attributes.
-    `place`, `trouble`: the words speak of a room or an outfit, of a device in use. `only`: all that is asked is asked
+    `place`, `trouble`: the words speak of a room or an outfit, of a device in use; `open`: something is asked that no
+    list knows. `only`: all that is asked is asked
     of a product and fits together, so that one reply can answer it. `points`: the words name no thing of their own,
     they are about something shown before ("is it in stock?").
     """
@@ -39,6 +40,7 @@ class ProductWords(Record):
     wanted: dict[str, str] = Field(default_factory=dict)
     place: bool = False
     trouble: bool = False
+    open: bool = False
     only: bool = False
     points: bool = False
 
@@ -72,6 +74,7 @@ def read_product_words(text: str) -> ProductWords:
         wanted=_wanted(found) if aspects else {},
         place=bool(_pattern("place").search(folded)),
         trouble=bool(_pattern("trouble").search(folded)),
+        open=any(_is_open(one) for one in found),
         only=bool(aspects) and fits,
         points=_points(folded, aspects),
     )
@@ -84,13 +87,20 @@ def _clause(text: str, sizes: frozenset[str]) -> _Clause:
     if vetoes and not _pattern("lifts").search(text):
         return _Clause(text, vetoed=True)
     ruled_out = _ruled_out(text)
+    colours = () if _pattern("trouble").search(text) else colours_in(text)  # "it blinks red" wants nothing red
     return _Clause(
         text,
         aspects=_clause_aspects(text),
-        colours=tuple(colour for colour in colours_in(text) if colour not in ruled_out),
+        colours=tuple(colour for colour in colours if colour not in ruled_out),
         sizes=tuple(size for size in sizes_in(text.upper()) if size in sizes and size not in ruled_out),
         rules_out=bool(ruled_out),
     )
+
+
+def _is_open(one: _Clause) -> bool:
+    """Whether a clause asks something of which no list knows what it is about ("what is this" asks nothing yet)."""
+    known = one.vetoed or one.aspects or one.names or clause_intents(one.text)
+    return not known and is_question(one.text) and not _pattern("what").search(one.text)
 
 
 def _clause_aspects(text: str) -> frozenset[str]:

@@ -7,25 +7,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from cs_bot.errors import BotError, EngineError, EngineTimeout
-from cs_bot.records import Kind, Look, ReadField
+from cs_bot.records import Item, Kind, Look, ReadField
 from cs_bot.settings import EngineSettings
 from cs_bot.vision.base import Ask, PictureInput, Words, counted
 from cs_bot.vision.lite.fields import find, judge, lines_of
 from cs_bot.vision.lite.guards import Evidence
+from cs_bot.vision.lite.items import items_of
 from cs_bot.vision.lite.kinds import is_list, kind_shares, order_weight
+from cs_bot.vision.lite.layout import layout_of
 from cs_bot.vision.lite.lexicon import FORMATS
 from cs_bot.vision.lite.ocr import Ocr, Pixels, Scan, unturned
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 MAX_LINES = 300
 MAX_LINE = 200
 UNREAD_SHARE = 0.25  # this share of the lines in no script the data knows: a foreign language
 UNREAD_MIN = 3
+SEVERAL_THINGS = 0.2  # a comparison at least this likely is described part by part
+Boxed = TypeVar("Boxed", ReadField, Item)
 
 
 @dataclass
@@ -163,18 +167,24 @@ def look_of(
     notes = _notes(scan)
     several = is_list(page, lines, found)
     foreign = any(note.startswith("language") for note in notes)
-    kinds = kind_shares(scan.upright, lines, order_weight(page, lines, found, several=several, foreign=foreign))
+    layout = layout_of(scan.upright, page)
+    kinds = kind_shares(layout, lines, order_weight(page, lines, found, several=several, foreign=foreign))
     fields: dict[str, ReadField] = {}
+    items: tuple[Item, ...] = ()
     if kinds[Kind.ORDER] == max(kinds.values()):
         if several:
             notes.append("list")
         whole = tuple(note.partition(":")[0] for note in notes if note.startswith(("list", "language")))
         judged = judge(Evidence(scan.upright, page, read_line), lines, found, formats, whole)
         fields = {name: _turned_back(value, scan) for name, value in judged.items()}
+    else:
+        apart = kinds[Kind.COMPARISON] >= SEVERAL_THINGS
+        items = tuple(_turned_back(item, scan) for item in items_of(layout, page, lines, several=apart))
     return Look(
         picture_sha256=sha256,
         kinds=kinds,
         fields=fields,
+        items=items,
         lines=tuple(line.raw[:MAX_LINE] for line in lines[:MAX_LINES]),
         notes=tuple(notes),
         engine=LiteEngine.name,
@@ -212,8 +222,8 @@ def _notes(scan: Scan) -> list[str]:
     return notes
 
 
-def _turned_back(value: ReadField, scan: Scan) -> ReadField:
-    """The field with its box in pixels of the picture as it was given."""
+def _turned_back(value: Boxed, scan: Scan) -> Boxed:
+    """The field or item with its box in pixels of the picture as it was given."""
     if value.box is None or not scan.turned:
         return value
     height, width = scan.upright.shape[:2]

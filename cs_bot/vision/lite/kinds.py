@@ -5,16 +5,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from cs_bot.records import Kind
 from cs_bot.vision.lite.boxes import Page
+from cs_bot.vision.lite.layout import Evidence, Layout
 from cs_bot.vision.lite.lexicon import FORMATS, ORDER_ID_LABEL, ORDER_TIME_LABEL, OTHER_LABEL, UNMISTAKABLE, fold
 from cs_bot.vision.lite.lines import Found, Line
 from cs_bot.vision.lite.money import Total, amounts
 from cs_bot.vision.lite.numbers import shapes_of
-from cs_bot.vision.lite.ocr import Pixels
-from cs_bot.vision.lite.pixels import Grey
 from cs_bot.vision.lite.status import StatusFound, match_status
 from cs_bot.vision.lite.times import has_time
 
@@ -80,6 +77,15 @@ _LIST_TITLE = _words(
 )
 ORDER_NEEDS = 3.1  # weight of evidence at which an order page is as likely as not
 STEEPNESS = 1.5
+MANY_LINES = 8  # a picture with so much text that no list knows is a page or a poster
+# A photo by how it is divided. Product and scene can't be told apart on a CPU (docs/measured/kinds.md).
+PHOTO_SHARES = {
+    Evidence.NONE: {Kind.PRODUCT: 0.5, Kind.SCENE: 0.35, Kind.COMPARISON: 0.05, Kind.OTHER: 0.1},
+    Evidence.PAIR: {Kind.PRODUCT: 0.62, Kind.COMPARISON: 0.25, Kind.SCENE: 0.08, Kind.OTHER: 0.05},
+    Evidence.THINGS: {Kind.COMPARISON: 0.5, Kind.PRODUCT: 0.37, Kind.SCENE: 0.08, Kind.OTHER: 0.05},
+    Evidence.SEAM: {Kind.COMPARISON: 0.62, Kind.PRODUCT: 0.2, Kind.SCENE: 0.15, Kind.OTHER: 0.03},
+    Evidence.TAGS: {Kind.COMPARISON: 0.85, Kind.PRODUCT: 0.1, Kind.SCENE: 0.03, Kind.OTHER: 0.02},
+}
 
 
 @dataclass(frozen=True)
@@ -125,23 +131,17 @@ def is_list(page: Page, lines: Sequence[Line], found: Findings) -> bool:
     return (titled or _tabs(page)) and (apart or not labelled or len(found.totals) > 1)
 
 
-def kind_shares(picture: Pixels, lines: Sequence[Line], weight: float) -> dict[Kind, float]:
-    """Probabilities over the six kinds; they sum to 1."""
+def kind_shares(layout: Layout, lines: Sequence[Line], weight: float) -> dict[Kind, float]:
+    """Probabilities over the six kinds; they sum to 1.
+
+    A photo without words is product or scene about as likely: the words of the turn decide (knowledge/kinds.py).
+    """
     texts = [line.text for line in lines]
     order = 1 / (1 + math.exp(-STEEPNESS * (weight - ORDER_NEEDS)))
-    rest = _without_order(picture, texts)
+    rest = _without_order(layout, texts)
     total = sum(rest.values())
     shares = {kind: (1 - order) * part / total for kind, part in rest.items()}
     return {kind: order if kind is Kind.ORDER else shares.get(kind, 0.0) for kind in Kind}
-
-
-def seamed(picture: Pixels) -> bool:
-    """Whether a straight edge near the middle divides the picture into two, side by side or one above the other."""
-    height, width = picture.shape[:2]
-    rows = np.linspace(0, height - 1, min(height, 240)).astype(int)
-    columns = np.linspace(0, width - 1, min(width, 240)).astype(int)
-    small = picture[np.ix_(rows, columns)].astype(np.float32).mean(axis=2)
-    return any(_seam(view) for view in (small, small.T))
 
 
 def _foreign_weight(lines: Sequence[Line], texts: Sequence[str]) -> float:
@@ -174,18 +174,18 @@ def _traces(texts: Sequence[str]) -> float:
     return 0.3 * min(2, times) + 0.3 * min(2, numbers) + 0.6 * reductions + 0.5 * addressee
 
 
-def _without_order(picture: Pixels, texts: Sequence[str]) -> dict[Kind, float]:
+def _without_order(layout: Layout, texts: Sequence[str]) -> dict[Kind, float]:
     if _any(_CART, texts) or _any(_PARCEL_TITLE, texts) or _any(_BILL, texts) or _talk_weight(texts) > 0:
         return {Kind.OTHER: 0.85, Kind.PRODUCT: 0.1, Kind.SCENE: 0.05}
     if _count(_PRODUCT, texts) >= 2 or (_any(_PRODUCT, texts) and not _any(_OTHER, texts)):
         return {Kind.PRODUCT: 0.85, Kind.OTHER: 0.1, Kind.COMPARISON: 0.05}
     if _any(_COMPARE, texts):
         return {Kind.COMPARISON: 0.8, Kind.PRODUCT: 0.15, Kind.OTHER: 0.05}
-    if _any(_OTHER, texts) or len(texts) >= 8:
+    if _any(_OTHER, texts):
         return {Kind.OTHER: 0.8, Kind.PRODUCT: 0.12, Kind.SCENE: 0.08}
-    if seamed(picture):
-        return {Kind.COMPARISON: 0.6, Kind.PRODUCT: 0.25, Kind.SCENE: 0.15}
-    return {Kind.PRODUCT: 0.5, Kind.SCENE: 0.35, Kind.COMPARISON: 0.05, Kind.OTHER: 0.1}  # not separable on a CPU
+    if len(texts) >= MANY_LINES:
+        return {Kind.OTHER: 0.55, Kind.PRODUCT: 0.3, Kind.COMPARISON: 0.1, Kind.SCENE: 0.05}
+    return PHOTO_SHARES[Evidence.TAGS if layout.tagged and len(layout.parts) > 1 else layout.evidence]
 
 
 def _against(texts: Sequence[str], labelled: bool) -> float:
@@ -211,17 +211,6 @@ def _tabs(page: Page) -> bool:
     return any(
         sum(match_status(box.text) is not None and len(box.text) < 12 for box in row.boxes) >= 3 for row in page.rows
     )
-
-
-def _seam(grey: Grey) -> bool:
-    height, width = grey.shape
-    if height < 16 or width < 16:
-        return False
-    steps = np.abs(np.diff(grey, axis=1)) > 18
-    middle = steps[:, round(width * 0.4) : round(width * 0.6)]
-    along = middle.mean(axis=0)
-    elsewhere = float(np.percentile(steps.mean(axis=0), 90))
-    return bool(along.max() > 0.8 and along.max() > 2.5 * elsewhere)
 
 
 def _any(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:

@@ -26,6 +26,7 @@ TILE_MIN_SIDE = 640  # narrower tiles lose nothing when they are a little taller
 THUMBNAIL = 900
 MAX_TILES = 24
 MIN_SIDE = 12  # pixels; nothing lower holds a line, and RapidOCR would blow it up to a huge one
+TURNED_MIN = 3  # a page turned on its side still shows its lines; where fewer are seen, it is a photo
 READABLE = 0.5  # lines read worse than this are in a script the data lacks, or no text at all
 
 _DET, _REC = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
@@ -55,7 +56,7 @@ class Ocr:
         self.version = metadata.version("rapidocr")
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
         self._reader: Any = package.RapidOCR(params=_settings(folder, threads))
-        self._blank = 0
+        self._blank = self._found = 0
         self._steps = self._reader.run_ocr_steps
         self._reader.run_ocr_steps = self._counted_steps  # it drops lines read as nothing; their number tells a lot
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
@@ -66,7 +67,7 @@ class Ocr:
             return Scan(picture, page_of(picture.shape[1], picture.shape[0], []), 0, 1)
         boxes, tiles = self._read(picture, alive)
         turned, blank = 0, self._blank
-        if alive() and _suspect(boxes):
+        if alive() and self._found >= TURNED_MIN and _suspect(boxes):
             turned = self._best_turn(picture, boxes, alive)
             if turned:
                 picture = turn(picture, turned)
@@ -102,7 +103,7 @@ class Ocr:
     ) -> tuple[list[TextBox], int]:
         height = picture.shape[0]
         found: list[TextBox] = []
-        self._blank = 0
+        self._blank = self._found = 0
         for top, bottom in spans:
             if not alive():
                 break
@@ -120,6 +121,7 @@ class Ocr:
 
     def _counted_steps(self, *args: Any) -> Any:
         found, turns, read, crops = self._steps(*args)
+        self._found += len(crops)
         for crop, text in zip(crops, read.txts or (), strict=False):
             self._blank += not text.strip() and crop.shape[1] > 1.5 * crop.shape[0]
         return found, turns, read, crops

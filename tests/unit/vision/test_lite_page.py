@@ -10,7 +10,7 @@ from cs_bot.records import ORDER_FIELDS, FieldState, Kind, Look, ReadField
 from cs_bot.vision import base
 from cs_bot.vision.lite.boxes import page_of
 from cs_bot.vision.lite.engine import look_of
-from cs_bot.vision.lite.kinds import seamed
+from cs_bot.vision.lite.layout import Evidence, layout_of
 from cs_bot.vision.lite.lexicon import FORMATS
 from cs_bot.vision.lite.ocr import Scan, text_mass, tiles_of, turn, unturned, without_doubles
 from tests.unit.vision.drawn import box, page, painted
@@ -101,8 +101,8 @@ def test_two_pictures_side_by_side_show_a_seam() -> None:
     noise = np.random.default_rng(1).integers(0, 12, (200, 300, 3)).astype(np.uint8)
     joined = noise.copy()
     joined[:, 150:] += 120
-    assert seamed(joined)
-    assert not seamed(noise)
+    assert layout_of(joined).evidence is Evidence.SEAM
+    assert layout_of(noise).evidence is Evidence.NONE
 
 
 def test_probabilities_name_every_kind_and_sum_to_one() -> None:

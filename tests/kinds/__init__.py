@@ -1,0 +1,1 @@
+"""Drawn pictures of every kind with questions, and how well kinds, things and colours are told."""
