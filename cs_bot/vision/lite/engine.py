@@ -68,6 +68,9 @@ class LiteEngine:
         self._hangs = False
         self._closed = False
         self._one_at_a_time = threading.Lock()
+        layout_of(
+            np.zeros((20, 60, 3), dtype=np.uint8)
+        )  # the libraries' first use takes long; no picture's clock runs yet
         self._thread = threading.Thread(target=self._serve, name="lite-ocr", daemon=True)
         self._thread.start()
 
