@@ -49,6 +49,7 @@ class Parts:
     looks: LookCache | None = None
     words: DraftCache[Words] | None = None
     progress: Callable[[], None] | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 @dataclass
@@ -161,7 +162,7 @@ def _ground(alive: Sequence[Worked], parts: Parts) -> None:
 
 def _answer(alive: Sequence[Worked], parts: Parts) -> None:
     for one in alive:
-        one.draft = answer.draft(one.read(), one.facts, shop=parts.shop, now=datetime.now(UTC))
+        one.draft = answer.draft(one.read(), one.facts, shop=parts.shop, now=parts.now())
     if parts.writes:
         _put_into_words(alive, parts)
 
@@ -193,9 +194,7 @@ def _put_into_words(alive: Sequence[Worked], parts: Parts) -> None:
 
 def _gate(alive: Sequence[Worked], parts: Parts) -> None:
     for one in alive:
-        one.decision = gate.decide(
-            one.turn, one.read(), one.facts, one.draft, policy=parts.policy, now=datetime.now(UTC)
-        )
+        one.decision = gate.decide(one.turn, one.read(), one.facts, one.draft, policy=parts.policy, now=parts.now())
 
 
 STAGES: dict[str, Stage] = {"see": _see, "ground": _ground, "answer": _answer, "gate": _gate}

@@ -16,12 +16,18 @@ MAX_LINK = 500
 MAX_OPTIONS = 8  # a longer list is no answer
 GENERAL = ("price", "stock", "link")  # told when nothing in particular is asked
 COMPARED = ("price", "material", "size")
-_TOLD = ("price", "stock", "colour", "size", "material")
+_TOLD = {  # aspect: its sentence
+    "price": "price_line",
+    "stock": "stock",
+    "colour": "colour_line",
+    "size": "size_line",
+    "material": "material_line",
+}
 
 
 @dataclass
 class Goods:
-    """A reply about products: `template` with its slots, and every value that it or an engine's words may use.
+    """A reply about products: `lines` with slots, and every value that they or an engine's words may use.
 
     `notes` say in words which slot is which thing, for an engine.
     """
@@ -31,9 +37,9 @@ class Goods:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def template(self) -> str:
-        """The lines of the reply; empty when the catalog says nothing."""
-        return "\n".join(self.lines)
+    def for_engines(self) -> dict[str, str]:
+        """The values without the sentences that only templates need."""
+        return {name: value for name, value in self.values.items() if not name.endswith(("_line", ".is"))}
 
 
 def about_goods(reading: Reading, facts: Facts, words: Phrases) -> Goods:
@@ -59,25 +65,25 @@ def _one(goods: Goods, hit: ProductHit, where: str, reading: Reading, words: Phr
     found = {
         "name": title,
         "is": says.format(where=where, title=title),
-        "price": _price(product, variant, words),
-        "amount": _amount(product, variant, words),
+        "price": _amount(product, variant, words),
+        "price_line": _price(product, variant, words),
         "stock": _stock(product, variant, words),
-        "link": words.goods["link"].format(link=_link(product)) if product.url else "",
-        "url": _link(product),
-        "colour": _options(product, "colour", words),
-        "size": _options(product, "size", words),
-        "material": _attribute(product, "material", words),
+        "link": _link(product),
+        "link_line": words.goods["link"].format(link=_link(product)) if product.url else "",
         "where": where,
     }
+    for key in ("colour", "size", "material"):
+        found[key] = _options(product, key, words)
+        found[f"{key}_line"] = words.goods[key].format(options=found[key]) if found[key] else ""
     goods.values |= {f"{name}.{key}": value for key, value in found.items() if value}
     asked = _asked(reading)
-    told = ["is", *(aspect for aspect in _TOLD if aspect in asked and found[aspect])]
+    told = ["is", *(slot for aspect, slot in _TOLD.items() if aspect in asked and found[slot])]
     if _must_choose(product, variant, reading):
         goods.values[f"{name}.which"] = words.goods["which_variant"].format(options=_variants(product, words))
         told.append("which")
     goods.lines.append(words.goods["join"].join(f"{{{name}.{key}}}" for key in told))
     if "link" in asked and found["link"]:
-        goods.lines.append(f"{{{name}.link}}")  # alone: no sign may run into an address
+        goods.lines.append(f"{{{name}.link_line}}")  # alone: no sign may run into an address
     goods.notes.append(f"{name} is the product in {where}" if where else f"{name} is the product that is meant")
 
 
@@ -195,15 +201,9 @@ def _variants(product: Product, words: Phrases) -> str:
 
 
 def _options(product: Product, key: str, words: Phrases) -> str:
-    """The colours or sizes that the record lists."""
+    """The colours, sizes or materials that the record lists: its variants', else its own."""
     values = [value for one in product.variants for value in _values(one.attributes, key)]
-    values = values or _values(product.attributes, key)
-    return words.goods[key].format(options=_listed(values, words)) if values else ""
-
-
-def _attribute(product: Product, key: str, words: Phrases) -> str:
-    values = _values(product.attributes, key)
-    return words.goods[key].format(options=_listed(values, words)) if values else ""
+    return _listed(values or _values(product.attributes, key), words)
 
 
 def _values(attributes: Mapping[str, str], key: str) -> list[str]:

@@ -40,7 +40,7 @@ def wanted(
         return None
     try:
         goods = about_goods(reading, facts, phrases(draft.language))
-        slots = {**goods.values, "shop.name": clean_value(shop.name, max_chars=MAX_NAME)}
+        slots = {**goods.for_engines, "shop.name": clean_value(shop.name, max_chars=MAX_NAME)}
     except DraftRefused:
         return None
     shown = [look for look in reading.looks if look.kind in WITH_PICTURES]
@@ -100,11 +100,11 @@ def _checked(words: Words, one: Wanted) -> Draft | DraftRefused:
         return problem
 
 
-def written(words: Words, ask: Ask, draft: Draft, *, prompts: Sequence[str] = ()) -> Draft:
+def written(words: Words, ask: Ask, draft: Draft) -> Draft:
     """The engine's words in the place of the template's.
 
     Raises DraftRefused where they state anything outside the slots, use a slot that was not given, are empty, too
-    long, in another language, or repeat a line of the `prompts`.
+    long, or in another language. That they do not repeat its prompts the engine sees to.
     """
     template = words.template.strip()
     unknown = set(slot_names(template)) - set(ask.slots)
@@ -133,6 +133,4 @@ def written(words: Words, ask: Ask, draft: Draft, *, prompts: Sequence[str] = ()
     spoken = detect_language(words_outside(template))
     if spoken not in (made.language.split("-")[0], "und"):
         raise DraftRefused("an engine's words are in another language than the customer's")
-    if any(line in template for line in prompts):
-        raise DraftRefused("an engine repeated its instructions")
     return made

@@ -1,11 +1,12 @@
 """What an agent sees: the queue's lines and one review's card."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from cs_bot.errors import NotFound
-from cs_bot.records import PictureState, Reason, Record
+from cs_bot.records import Customer, PictureState, Reason, Record
 from cs_bot.store.database import Database, Row, Transaction
 from cs_bot.store.queries import customers, messages, pictures, reviews, turns
 
@@ -68,7 +69,11 @@ def list_open(
     """The open reviews, the most urgent first."""
     with database.read() as tx:
         rows = reviews.list_open(tx, kind=kind, claimed=claimed, limit=limit)
-        return [ReviewSummary(**_summary(tx, row, burst_of(tx, row["id"]))) for row in rows]
+        bursts: dict[int, list[Row]] = {row["id"]: [] for row in rows}
+        for message in messages.rows_of(tx, messages.of_reviews(bursts)):
+            bursts[message["review_id"]].append(message)
+        people = {person.customer_id: person for person in _people(tx, chain.from_iterable(bursts.values()))}
+        return [ReviewSummary(**_summary(row, bursts[row["id"]], people)) for row in rows]
 
 
 def get(database: Database, review_id: int) -> ReviewCard:
@@ -100,8 +105,12 @@ def burst_of(tx: Transaction, review_id: int) -> list[Row]:
     return list(messages.rows_of(tx, messages.of_review(review_id)))
 
 
-def _summary(tx: Transaction, row: Row, burst: list[Row]) -> dict[str, Any]:
-    people = customers.get_many(tx, sorted({m["customer_id"] for m in burst}))
+def _people(tx: Transaction, burst: Iterable[Row]) -> Sequence[Customer]:
+    return customers.get_many(tx, sorted({message["customer_id"] for message in burst}))
+
+
+def _summary(row: Row, burst: list[Row], people: Mapping[int, Customer]) -> dict[str, Any]:
+    customer = next((people[m["customer_id"]] for m in burst if m["customer_id"] in people), None)
     return {
         "review_id": row["id"],
         "conversation_id": row["conversation_id"],
@@ -116,7 +125,7 @@ def _summary(tx: Transaction, row: Row, burst: list[Row]) -> dict[str, Any]:
         "claimed_until": row["claimed_until"],
         "opened_at": row["opened_at"],
         "due_at": row["due_at"],
-        "customer": (people[0].name or people[0].external_id) if people else "",
+        "customer": (customer.name or customer.external_id) if customer is not None else "",
         "text": "\n".join(m["text"] for m in burst if m["text"]),
     }
 
@@ -129,7 +138,7 @@ def card_of(tx: Transaction, review_id: int) -> ReviewCard:
     found = turns.draft(tx, row["draft_id"]) if row["draft_id"] is not None else None
     looks = turns.looks_of(tx, found["turn_id"]) if found is not None else ()
     return ReviewCard(
-        **_summary(tx, row, burst),
+        **_summary(row, burst, {person.customer_id: person for person in _people(tx, burst)}),
         state=row["state"],
         outcome=row["outcome"],
         messages=messages_of(tx, burst),

@@ -92,7 +92,7 @@ def test_an_engine_puts_the_record_into_words(shop: Services) -> None:
 
     def words(ask: Ask) -> Words:
         asked.append(ask)
-        return some_words("That looks like our {p1.name}, for {p1.amount}.", likelihood=0.7)
+        return some_words("That looks like our {p1.name}, for {p1.price}.", likelihood=0.7)
 
     shop._vision = ScriptedVision(default=a_look(kind=Kind.PRODUCT), words=words)
     tell(shop, "product.upserted", PRICED)
@@ -130,7 +130,7 @@ def test_words_are_written_once_and_the_price_in_them_is_always_the_present_one(
 
     def words(ask: Ask) -> Words:
         asked.append(ask)
-        return some_words("That is our {p1.name}, for {p1.amount}.")
+        return some_words("That is our {p1.name}, for {p1.price}.")
 
     shop._vision = ScriptedVision(default=a_look(kind=Kind.PRODUCT), words=words)
     shop.words = DraftCache(FakeRedis(), record=Words, ttl_s=60, wait_s=5)

@@ -17,7 +17,7 @@ receive | fetch | see | ground | answer | gate | deliver | review | recheck | ca
 turns | channels | shops
 knowledge
 vision | cache | claims | signals
-images | signatures | jobs | observe
+images | signatures | jobs | observe | charts
 store
 settings
 schemas

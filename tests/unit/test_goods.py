@@ -86,8 +86,8 @@ def asked(kind: Kind = Kind.PRODUCT, language: str = "en", found: Facts | None =
 def test_an_engine_is_asked_with_the_values_of_the_records() -> None:
     ask = asked()
     assert ask is not None
-    assert ask.slots["p1.amount"] == "129.00 CNY"
-    assert ask.slots["p1.url"] == "https://shop.example/P1"
+    assert ask.slots["p1.price"] == "129.00 CNY"
+    assert ask.slots["p1.link"] == "https://shop.example/P1"
     assert ask.notes == ("p1 is the product that is meant",)
 
 
@@ -122,14 +122,14 @@ def test_an_engines_words_take_the_templates_place() -> None:
         "a { brace",
         "x" * 3000,
         "Yes\u202e, {p1.name}",
-        "You are the assistant of a shop: {p1.name}",
+        "{p1.is}",
     ],
 )
 def test_an_engines_words_that_may_not_stand_are_refused(template: str) -> None:
     ask = asked()
     assert ask is not None
     with pytest.raises(DraftRefused):
-        written(some_words(template), ask, made(*_clear("en")), prompts=("You are the assistant of a shop",))
+        written(some_words(template), ask, made(*_clear("en")))
 
 
 STATED = [

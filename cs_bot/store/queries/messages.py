@@ -1,6 +1,6 @@
 """Raw events and messages: the inbox and the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -186,6 +186,11 @@ def of_review(review_id: int) -> ColumnElement[bool]:
 def all_waiting(conversation_id: int) -> ColumnElement[bool]:
     """Messages that wait for a turn."""
     return _waiting(conversation_id)
+
+
+def of_reviews(review_ids: Collection[int]) -> ColumnElement[bool]:
+    """Messages of these reviews."""
+    return messages.c.review_id.in_(review_ids)
 
 
 def by_id(message_id: int) -> ColumnElement[bool]:

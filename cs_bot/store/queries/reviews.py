@@ -156,6 +156,11 @@ def add_judgement(tx: Transaction, **values: Any) -> None:
     tx.execute(judgements.insert().values(at=tx.now(), **values))
 
 
+def verdict_of_turn(tx: Transaction, turn_id: int) -> RowMapping | None:
+    """The newest judgement of a turn's draft."""
+    return tx.row(select(judgements).where(judgements.c.turn_id == turn_id).order_by(judgements.c.id.desc()).limit(1))
+
+
 def agent_exists(tx: Transaction, agent_id: int) -> bool:
     """Whether an agent may be given work."""
     return tx.row(select(agents.c.id).where(agents.c.id == agent_id, agents.c.disabled_at.is_(None))) is not None

@@ -213,6 +213,17 @@ def latest_decision(tx: Transaction, turn_id: int) -> RowMapping | None:
     return tx.row(select(decisions).where(decisions.c.turn_id == turn_id).order_by(decisions.c.id.desc()).limit(1))
 
 
+def finished_between(tx: Transaction, since: datetime, until: datetime) -> list[int]:
+    """Ids of the customers' turns that were finished within a time, oldest first."""
+    found = tx.execute(
+        select(turns.c.id)
+        .where(turns.c.origin == "customer", turns.c.state == "finished")
+        .where(turns.c.finished_at >= since, turns.c.finished_at < until)
+        .order_by(turns.c.finished_at, turns.c.id)
+    )
+    return [int(row.id) for row in found]
+
+
 def draft(tx: Transaction, draft_id: int) -> RowMapping | None:
     """One draft row."""
     return tx.row(select(drafts).where(drafts.c.id == draft_id))
