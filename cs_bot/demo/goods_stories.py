@@ -127,7 +127,7 @@ def _several(shop: DemoShop) -> list[Scenario]:
             "two-pictures",
             "two pictures, two products",
             Say("m1", "这两款分别多少钱？", ("repost-mug-2.jpg", "repost-bag-3.jpg")),
-            kind=Kind.COMPARISON,
+            kind=Kind.PRODUCT,
             contains=(*facts_of(mug), *facts_of(bag), "图1应该是「", "图2应该是「"),
         ),
         Scenario(

@@ -17,13 +17,15 @@ from cs_bot.demo.goods_art import draw_goods
 from cs_bot.demo.orders import DemoOrder, make_orders
 from cs_bot.errors import ConfigError, NotFound
 from cs_bot.knowledge import imports
+from cs_bot.knowledge.catalog import indexing
+from cs_bot.knowledge.catalog.importing import import_catalog
 from cs_bot.records import Record
 from cs_bot.store.database import Database
 
 DATA = Path(__file__).parent / "data"
 SEED = 7  # of the shop that is committed
 CHANNEL, ACCOUNT = "generic", "demo"
-ORDERS, FAQ, MANIFEST, PICTURES = "orders.jsonl", "faq.jsonl", "shop.json", "pictures"
+ORDERS, PRODUCTS, FAQ, MANIFEST, PICTURES = "orders.jsonl", "products.jsonl", "faq.jsonl", "shop.json", "pictures"
 
 Progress = Callable[[int, int], None]
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -82,6 +84,8 @@ def make_shop(seed: int, folder: Path) -> DemoShop:
     }
     _write(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
     _write(folder / ORDERS, _json_lines([_row(order) for order in shop.orders if order.recorded]))
+    listed = [product.record(f"{PICTURES}/") for product in shop.products if product.listed]
+    _write(folder / PRODUCTS, _json_lines([item.model_dump(mode="json", exclude_none=True) for item in listed]))
     if folder.resolve() != DATA.resolve():
         shutil.copyfile(DATA / FAQ, folder / FAQ)
     return shop
@@ -107,13 +111,15 @@ def load_demo_data(
     now: datetime | None = None,
     progress: Progress | None = None,
 ) -> DemoShop:
-    """Import orders and FAQ through the product's own importers; the same shop may be loaded again and again."""
+    """Import orders, catalog and FAQ through the product's own importers; a shop may be loaded again and again."""
     shop = shop or load_shop()
     with tempfile.TemporaryDirectory(prefix="cs-bot-demo-") as folder:
         path = Path(folder) / ORDERS
         _write(path, _json_lines(order_rows(shop, now=now or datetime.now(UTC))))
         imports.import_orders(database, path, channel=CHANNEL, account=ACCOUNT, progress=progress)
     imports.import_faq(database, shop.folder / FAQ, progress=progress)
+    import_catalog(database, shop.folder / PRODUCTS, channel=CHANNEL, account=ACCOUNT, file_format="own")
+    indexing.index_folder(database, shop.folder, of=(CHANNEL, ACCOUNT))
     return shop
 
 

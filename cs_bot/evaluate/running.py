@@ -11,6 +11,8 @@ from cs_bot.errors import BotError
 from cs_bot.evaluate.cases import ACCOUNT, CHANNEL, FAQ, ORDERS, PRODUCTS, Case, CaseSet
 from cs_bot.images import accept_picture
 from cs_bot.knowledge import imports
+from cs_bot.knowledge.catalog import indexing
+from cs_bot.knowledge.catalog.importing import import_catalog
 from cs_bot.records import (
     Customer,
     Decision,
@@ -92,7 +94,8 @@ def _import(here: bootstrap.Services, cases: CaseSet) -> None:
     if path := cases.records(FAQ):
         imports.import_faq(here.database, path, timezone=zone)
     if path := cases.records(PRODUCTS):
-        imports.import_products(here.database, path, channel=CHANNEL, account=ACCOUNT, timezone=zone)
+        import_catalog(here.database, path, channel=CHANNEL, account=ACCOUNT, file_format="own", timezone=zone)
+        indexing.index_folder(here.database, cases.folder, of=(CHANNEL, ACCOUNT))
 
 
 def _run(case: Case, cases: CaseSet, parts: pipeline.Parts) -> Ran:

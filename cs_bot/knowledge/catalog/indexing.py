@@ -74,6 +74,24 @@ def index_next(
     return _told(row, product_pictures.READY)
 
 
+def index_folder(
+    database: Database, folder: Path, *, of: Account, progress: Callable[[int], None] | None = None
+) -> list[Indexed]:
+    """Index an account's pictures that lie in a folder, nothing of the net; what became of each.
+
+    Without OpenCV nothing is indexed: products are then found by words alone. `progress(done)` counts pictures.
+    """
+    found: list[Indexed] = []
+    while can_index():
+        one = index_next(database, rules_of=lambda channel, account: None, max_attempts=1, of=of, folder=folder)
+        if one is None:
+            break
+        found.append(one)
+        if progress is not None:
+            progress(len(found))
+    return found
+
+
 def can_index() -> bool:
     """Whether OpenCV is installed."""
     return find_spec("cv2") is not None
