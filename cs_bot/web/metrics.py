@@ -1,8 +1,11 @@
 """What /metrics shows: this process's own registry and the business figures, counted by SQL at the scrape."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import product
+from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -17,6 +20,7 @@ from cs_bot.store.queries import audits, cache_checks, policies, product_picture
 from cs_bot.store.queries import metrics as figures
 
 QUEUES = ("answer", "fetch", "deliver", "upkeep")
+WORTH_KEEPING_S = 1.0
 WORKER_SEEN_S = 60.0  # a worker that said nothing for longer counts as missing
 _OUTBOUND = ("pending", "sending", SendState.SENT, SendState.UNKNOWN, "undetermined", SendState.FAILED, "cancelled")
 
@@ -31,7 +35,7 @@ class BusinessFigures:
         """All families, of one read transaction."""
         try:
             with self._database.read() as tx:
-                found = list(_families(tx))
+                found = list(_families(tx, _totals(self._database, tx)))
         except StoreUnavailable:
             found = []
         yield _one("csbot_database_up", "1 when the database answered this scrape", float(bool(found)))
@@ -70,12 +74,48 @@ def exposition(database: Database, redis: Redis | None = None) -> bytes:
     return generate_latest(observe.REGISTRY) + generate_latest(business)
 
 
-def _families(tx: Transaction) -> Iterator[Metric]:
+@dataclass(frozen=True)
+class _Totals:
+    """Counts over everything that ever happened: the only figures whose cost grows with the shop's past."""
+
+    messages: Mapping[str, int]
+    turns: Mapping[tuple[str, str, str], int]
+    outbound: Mapping[str, int]
+    events: Mapping[str, int]
+    pictures: Mapping[str, int]
+    conflicts: int
+    counted_at: float
+    took_s: float
+
+
+_COUNTED: WeakKeyDictionary[Database, _Totals] = WeakKeyDictionary()
+SELDOM = 20  # totals that took a second are counted again after twenty: five per cent of the time at most
+
+
+def _totals(database: Database, tx: Transaction) -> _Totals:
+    """The totals, counted anew unless that would cost too much so soon (a million turns take seconds)."""
+    known, now = _COUNTED.get(database), time.monotonic()
+    if known is not None and now - known.counted_at < SELDOM * known.took_s and known.took_s > WORTH_KEEPING_S:
+        return known
+    found = {
+        "messages": figures.messages_by_end(tx),
+        "turns": figures.turns_by_outcome(tx),
+        "outbound": figures.outbound_by_state(tx),
+        "events": figures.events_by_state(tx),
+        "pictures": figures.pictures_by_state(tx),
+        "conflicts": figures.conflicting_ids(tx),
+    }
+    ended = time.monotonic()
+    _COUNTED[database] = _Totals(**found, counted_at=ended, took_s=ended - now)  # type: ignore[arg-type]
+    return _COUNTED[database]
+
+
+def _families(tx: Transaction, totals: _Totals) -> Iterator[Metric]:
     yield _by(
         "csbot_messages",
         "Customer messages by how they ended; open = not ended yet",
         "end",
-        _with_zeros(figures.messages_by_end(tx), [*End, "open"]),
+        _with_zeros(totals.messages, [*End, "open"]),
     )
     yield _one(
         "csbot_messages_unaccounted",
@@ -92,8 +132,8 @@ def _families(tx: Transaction) -> Iterator[Metric]:
         "Conversations whose answer is due and that no worker holds",
         figures.waiting_conversations(tx),
     )
-    yield _turns(tx)
-    outbox = _with_zeros(figures.outbound_by_state(tx), _OUTBOUND)
+    yield _turns(totals.turns)
+    outbox = _with_zeros(totals.outbound, _OUTBOUND)
     yield _by("csbot_outbound", "Replies and hand-offs by state", "state", outbox)
     yield _one(
         "csbot_sends_unknown",
@@ -105,12 +145,10 @@ def _families(tx: Transaction) -> Iterator[Metric]:
     verdicts = _with_zeros(figures.judgements_by_verdict(tx), list(Verdict))
     yield _by("csbot_judgements", "What people did with drafts", "verdict", verdicts)
     yield from _gate(tx)
-    events = _with_zeros(figures.events_by_state(tx), ["parsed", "unparsed", "not_json"])
+    events = _with_zeros(totals.events, ["parsed", "unparsed", "not_json"])
     yield _by("csbot_events", "Webhook deliveries by state; unparsed and not_json need a look", "state", events)
-    yield _one(
-        "csbot_conflicting_ids", "An id that came again with another body (first kept)", figures.conflicting_ids(tx)
-    )
-    yield _by("csbot_pictures", "Pictures of messages by fetch state", "state", figures.pictures_by_state(tx))
+    yield _one("csbot_conflicting_ids", "An id that came again with another body (first kept)", totals.conflicts)
+    yield _by("csbot_pictures", "Pictures of messages by fetch state", "state", totals.pictures)
     goods = product_pictures.counts(tx)
     yield _by("csbot_product_pictures", "Pictures of products by index state", "state", goods)
     yield _one("csbot_accounts_paused", "Accounts whose sends the breaker pauses", figures.paused_accounts(tx))
@@ -125,9 +163,9 @@ def _families(tx: Transaction) -> Iterator[Metric]:
     yield from _stages(tx)
 
 
-def _turns(tx: Transaction) -> Metric:
+def _turns(counts: Mapping[tuple[str, str, str], int]) -> Metric:
     family = GaugeMetricFamily("csbot_turns", "Turns by outcome, kind and route", labels=("outcome", "kind", "route"))
-    for labels, count in sorted(figures.turns_by_outcome(tx).items()):
+    for labels, count in sorted(counts.items()):
         family.add_metric(labels, count)
     return family
 

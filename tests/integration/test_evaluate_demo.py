@@ -1,6 +1,6 @@
 """The demo shop's cases on the lite engine: no kind may get worse than the committed baseline.
 
-After a wanted change: .venv/bin/cs-bot evaluate cs_bot/demo/data/cases.jsonl --write-baseline tests/data/evaluate/lite.json
+After a wanted change: cs-bot evaluate cs_bot/demo/data/cases.jsonl --write-baseline tests/data/evaluate/lite.json
 """
 
 from pathlib import Path

@@ -212,7 +212,8 @@ def any_due(tx: Transaction) -> bool:
 
 @built
 def _next_due_at() -> Any:
-    return select(func.min(conversations.c.due_at)).where(conversations.c.lease_until.is_(None))
+    waiting = conversations.c.due_at.is_not(None), conversations.c.lease_until.is_(None)
+    return select(func.min(conversations.c.due_at)).where(*waiting)
 
 
 def next_due_at(tx: Transaction) -> datetime | None:

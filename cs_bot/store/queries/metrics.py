@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Exists, and_, exists, func, or_, select
+from sqlalchemy import Exists, and_, exists, func, literal, or_, select
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.store.database import Transaction
+from cs_bot.store.queries.sql import said
 from cs_bot.store.tables import (
     accounts_seen,
     conversations,
@@ -93,13 +94,16 @@ def pictures_by_state(tx: Transaction) -> dict[str, int]:
 
 def events_by_state(tx: Transaction) -> dict[str, int]:
     """Webhook deliveries by state: parsed, unparsed, not_json."""
-    return _counts(tx, select(events.c.state, func.count()).group_by(events.c.state))
+    not_parsed = events.c.state != said("parsed")
+    odd = _counts(tx, select(events.c.state, func.count()).where(not_parsed).group_by(events.c.state))
+    return {"parsed": int(tx.value(select(func.count()).select_from(events))) - sum(odd.values()), **odd}
 
 
 def conflicting_ids(tx: Transaction) -> int:
     """How often an id came again with another body (the first is kept)."""
-    deliveries = tx.value(select(func.coalesce(func.sum(events.c.conflicts), 0)))
-    return int(deliveries) + int(tx.value(select(func.coalesce(func.sum(messages.c.conflicts), 0))))
+    none = literal(0, literal_execute=True)
+    counted = (select(func.sum(table.c.conflicts)).where(table.c.conflicts > none) for table in (events, messages))
+    return sum(int(tx.value(statement) or 0) for statement in counted)
 
 
 def judgements_by_verdict(tx: Transaction) -> dict[str, int]:

@@ -11,10 +11,15 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.store.database import Transaction
-from cs_bot.store.queries.sql import built, insert, insert_for
+from cs_bot.store.queries.sql import built, insert, insert_for, said
 from cs_bot.store.tables import accounts_seen, conversations, outbound, reviews
 
 UNDELIVERED = ("pending", "sending", "unknown")
+
+
+def _undelivered() -> ColumnElement[bool]:
+    """As ix_outbound_undelivered says it."""
+    return outbound.c.state.in_([said(state) for state in UNDELIVERED])
 
 
 @cache
@@ -57,7 +62,7 @@ def _candidates(now: datetime, limit: int) -> Any:
     return (
         select(outbound.c.id, outbound.c.conversation_id)
         .join(conversations, conversations.c.id == outbound.c.conversation_id)
-        .where(outbound.c.state == "pending", outbound.c.due_at <= now, ~blocked, ~paused)
+        .where(outbound.c.state == said("pending"), outbound.c.due_at <= now, ~blocked, ~paused)
         .order_by(outbound.c.due_at, outbound.c.id)
         .limit(limit)
     )
@@ -133,7 +138,7 @@ def give_up_sending(tx: Transaction, older_than_s: float) -> int:
     since = tx.now() - timedelta(seconds=older_than_s)
     return tx.execute(
         update(outbound)
-        .where(outbound.c.state == "sending", outbound.c.sending_since < since)
+        .where(_undelivered(), outbound.c.state == "sending", outbound.c.sending_since < since)
         .values(state="unknown", maybe_sent=True, detail="sender died")
     ).rowcount
 
@@ -144,8 +149,8 @@ def unknown(tx: Transaction, older_than_s: float, limit: int = 20) -> Sequence[R
     return tx.rows(
         select(outbound, conversations.c.channel, conversations.c.account)
         .join(conversations, conversations.c.id == outbound.c.conversation_id)
-        .where(outbound.c.state == "unknown", outbound.c.sending_since < since)
-        .order_by(outbound.c.id)
+        .where(_undelivered(), outbound.c.state == "unknown", outbound.c.sending_since < since)
+        .order_by(outbound.c.sending_since, outbound.c.id)
         .limit(limit)
     )
 
@@ -180,13 +185,13 @@ def has_undelivered(tx: Transaction, turn_id: int) -> bool:
 
 def any_due(tx: Transaction) -> bool:
     """Whether a pending row is due."""
-    due = (outbound.c.state == "pending") & (outbound.c.due_at <= tx.now())
+    due = (outbound.c.state == said("pending")) & (outbound.c.due_at <= tx.now())
     return tx.row(select(outbound.c.id).where(due).limit(1)) is not None
 
 
 @built
 def _next_due_at() -> Any:
-    return select(func.min(outbound.c.due_at)).where(outbound.c.state == "pending")
+    return select(func.min(outbound.c.due_at)).where(outbound.c.state == said("pending"))
 
 
 def next_due_at(tx: Transaction) -> datetime | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, ParamSpec
 
-from sqlalchemy import Table, bindparam
+from sqlalchemy import ColumnElement, Table, bindparam, literal
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cs_bot.store.database import Filled, Transaction
@@ -37,6 +37,11 @@ def built(make: Callable[P, Any]) -> Callable[P, Filled]:
         return Filled(statement(), dict(zip(names.values(), values, strict=False)) | given)
 
     return filled
+
+
+def said(value: str) -> ColumnElement[Any]:
+    """A text as a literal of the statement, for conditions that a partial index is to be found by. Constants only."""
+    return literal(value, literal_execute=True)
 
 
 def insert(tx: Transaction, table: Table) -> Any:

@@ -14,7 +14,16 @@ from sqlalchemy import (
     text,
 )
 
-from cs_bot.store.tables.columns import Id, Json, UtcTime, forgotten_column, id_column, metadata, reference
+from cs_bot.store.tables.columns import (
+    Id,
+    Json,
+    UtcTime,
+    forgotten_column,
+    id_column,
+    metadata,
+    partial_index,
+    reference,
+)
 
 outbound = Table(
     "outbound",
@@ -51,6 +60,7 @@ outbound = Table(
         sqlite_where=text("state in ('pending', 'sending', 'unknown')"),
     ),
     Index("ix_outbound_sent_at", "sent_at"),
+    partial_index("ix_outbound_pending", "due_at", "state = 'pending'"),
 )
 
 reviews = Table(

@@ -12,7 +12,7 @@ from sqlalchemy import (
     text,
 )
 
-from cs_bot.store.tables.columns import Json, UtcTime, forgotten_column, id_column, metadata, reference
+from cs_bot.store.tables.columns import Json, UtcTime, forgotten_column, id_column, metadata, partial_index, reference
 
 events = Table(
     "events",  # raw webhook deliveries, kept until retention
@@ -30,6 +30,8 @@ events = Table(
     Column("conflicts", Integer, nullable=False, server_default="0"),  # same id, other body: first kept
     forgotten_column(),
     UniqueConstraint("channel", "account", "external_id"),
+    partial_index("ix_events_odd", "state", "state <> 'parsed'"),
+    partial_index("ix_events_conflicts", "conflicts", "conflicts > 0"),
 )
 
 accounts_seen = Table(
@@ -66,9 +68,9 @@ conversations = Table(
     Column("account", String(63), nullable=False),
     Column("external_id", String(200), nullable=False),
     Column("next_seq", Integer, nullable=False, server_default="1"),
-    Column("due_at", UtcTime, index=True),  # null = nothing to answer
+    Column("due_at", UtcTime),  # null = nothing to answer
     Column("burst_started_at", UtcTime),  # first unanswered message of the burst that waits
-    Column("lease_until", UtcTime, index=True),  # null = released in order; in the past = lost
+    Column("lease_until", UtcTime),  # null = released in order; in the past = lost
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("owner", String(16), nullable=False, server_default="bot"),
     Column("owner_changed_at", UtcTime),  # by the platform's clock: an older event never wins
@@ -76,6 +78,8 @@ conversations = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     UniqueConstraint("channel", "account", "external_id"),
+    partial_index("ix_conversations_due", "due_at", "due_at is not null"),
+    partial_index("ix_conversations_leased", "lease_until", "lease_until is not null"),
 )
 
 messages = Table(
@@ -104,13 +108,9 @@ messages = Table(
     forgotten_column(),
     UniqueConstraint("channel", "account", "external_id"),
     UniqueConstraint("conversation_id", "seq"),
-    Index(
-        "ix_messages_open",
-        "conversation_id",
-        postgresql_where=text('"end" is null'),
-        sqlite_where=text('"end" is null'),
-    ),
+    partial_index("ix_messages_open", "conversation_id", '"end" is null'),
     Index("ix_messages_received_at", "received_at"),
+    partial_index("ix_messages_conflicts", "conflicts", "conflicts > 0"),
 )
 
 revocations = Table(
