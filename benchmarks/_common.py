@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests import services  # noqa: E402 - the checkout's own servers for tests
 
+JUDGED = "2026-11-01T00:00:00Z"
 SECRET = "whsec_" + base64.b64encode(b"benchmarks-only-secret-32-bytes!").decode()
 
 
@@ -159,6 +160,11 @@ def settings_file(
         "[policy.modes]",
         '"*/*" = "assist"',
         '"text/faq" = "auto"',
+        '[policy.fits."text/faq"]',  # as if the shop's people had judged the answers: without it nothing goes out alone
+        'weights = { "faq.score" = 1.0 }',
+        'engines = ["templates"]',
+        "version = 1\nbias = 0.0\nthreshold = 0.5\ntarget = 0.02\nn = 300\nwrong = 0\nbound = 0.01",
+        *(f"{name} = {JUDGED}" for name in ("data_from", "data_to", "created_at")),
         "[[accounts]]",
         'channel = "generic"',
         'name = "bench"',

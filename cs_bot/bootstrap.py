@@ -16,6 +16,7 @@ from cs_bot.jobs import ringer
 from cs_bot.knowledge.catalog import Catalog
 from cs_bot.pipeline import Parts
 from cs_bot.records import Policy
+from cs_bot.sender import Sender
 from cs_bot.settings import Settings
 from cs_bot.store import migrate
 from cs_bot.store.database import Database
@@ -42,6 +43,7 @@ class Services:
     words: DraftCache[Words] | None = None
     _vision: Vision | None = None
     _policy: tuple[float, Policy] | None = field(default=None)
+    _sender: Sender | None = None
 
     @property
     def vision(self) -> Vision:
@@ -74,6 +76,13 @@ class Services:
             self._policy = (time.monotonic(), found)
         return self._policy[1]
 
+    @property
+    def sender(self) -> Sender | None:
+        """Sends what this process has just finished; None when the settings leave that to the deliver workers."""
+        if self._sender is None and self.settings.deliver.at_once:
+            self._sender = Sender(self.database, channels=self.channels, settings=self.settings, ring=self.ring)
+        return self._sender
+
     def parts(self) -> Parts:
         """What the pipeline's stages work with, with the newest policy."""
         return Parts(
@@ -91,6 +100,8 @@ class Services:
 
     def close(self) -> None:
         """Close what was opened."""
+        if self._sender is not None:
+            self._sender.close()
         if self._vision is not None:
             self._vision.close()
         for channel in self.channels.values():

@@ -39,8 +39,14 @@ def send_next(
     """
     began = time.monotonic()
     claimed = claim(database, settings=settings, policy=policy, refetch=refetch)
-    if claimed is None:
-        return None
+    return None if claimed is None else send(database, claimed, began, channels=channels, settings=settings)
+
+
+def send(database: Database, claimed: Claimed, began: float, *, channels: Channels, settings: Settings) -> Receipt:
+    """Make the call of a row whose `sending` is committed, and record what came of it (T5).
+
+    `began` is when the claim began (time.monotonic).
+    """
     channel = channels.get((claimed.outbound.channel, claimed.outbound.account))
     if time.monotonic() - began > settings.deliver.timeout_s:  # frozen meanwhile: others may have settled the row
         receipt = Receipt(state=SendState.NOT_SENT, detail="too late to send")

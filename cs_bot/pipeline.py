@@ -8,12 +8,13 @@ ground  ─ Reading -> Facts                      (ground.py)
 answer  ─ Reading + Facts -> Draft with slots   (answer.py)
 gate    ─ may it go out by itself?              (gate.py)
 finish  ─ outbox row or review, under the fence (turns/)
-deliver ─ send once                             (deliver.py)   or   review ─ a person (review.py)
+deliver ─ send once          (sender.py at once, deliver.py)   or   review ─ a person (review.py)
 """
 
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -21,6 +22,7 @@ from cs_bot import answer, calibration, deliver, fetch, gate, ground, observe, r
 from cs_bot.cache import DraftCache, LookCache
 from cs_bot.errors import LeaseLost, StoreUnavailable
 from cs_bot.records import Decision, Draft, Facts, Look, Policy, Reading, SendState, Turn
+from cs_bot.sender import Sender
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
@@ -74,16 +76,19 @@ class Worked:
 Stage = Callable[[Sequence[Worked], Parts], None]
 
 
-def answer_due(parts: Parts, *, ring: Ring) -> bool:
-    """Claim due turns, work them off as one list, finish each; False when nothing was due."""
+def answer_due(parts: Parts, *, ring: Ring, sender: Sender | None = None) -> bool:
+    """Claim due turns, work them off as one list, finish each; False when nothing was due.
+
+    A reply goes out by the `sender` when that is free; for whatever else there is to send the bell is rung.
+    """
     settings = parts.settings
     claimed = turns.claim(parts.database, settings=settings, policy=parts.policy, limit=settings.turns.batch)
     if not claimed:
         return False
     lease = _Lease(parts.database, claimed, settings.turns.lease_s)
-    for one in work(claimed, replace(parts, progress=lease.progress)):
-        _finish(one, database=parts.database, settings=settings)
-    ring("deliver")
+    on_its_way = [_finish(one, parts, sender) for one in work(claimed, replace(parts, progress=lease.progress))]
+    if not all(on_its_way):
+        ring("deliver")
     if parts.looks is not None:
         recheck.keep(parts.database, parts.looks.take_samples(), after_s=settings.cache.recheck_after_s)
     return True
@@ -200,10 +205,11 @@ def _gate(alive: Sequence[Worked], parts: Parts) -> None:
 STAGES: dict[str, Stage] = {"see": _see, "ground": _ground, "answer": _answer, "gate": _gate}
 
 
-def _finish(one: Worked, *, database: Database, settings: Settings) -> None:
+def _finish(one: Worked, parts: Parts, sender: Sender | None) -> bool:
+    """Whether the sender has taken all that came of it."""
     if one.problem is not None or one.reading is None or one.decision is None:
-        turns.fail(database, one.turn, one.problem or RuntimeError("no decision"))
-        return
+        turns.fail(parts.database, one.turn, one.problem or RuntimeError("no decision"))
+        return False
     result = turns.Work(
         looks=one.looks,
         reading=one.reading,
@@ -214,10 +220,11 @@ def _finish(one: Worked, *, database: Database, settings: Settings) -> None:
         stages=tuple(one.stages),
     )
     try:
-        finished = turns.finish(database, one.turn, result, settings=settings)
+        with nullcontext() if sender is None else sender.taking(parts.policy) as take:
+            finished = turns.finish(parts.database, one.turn, result, settings=parts.settings, queued=take)
     except LeaseLost:
         log.warning("the lease was lost, the draft is thrown away", extra={"turn_id": one.turn.turn_id})
-        return
+        return False
     log.info(
         "turn finished",
         extra={
@@ -228,6 +235,7 @@ def _finish(one: Worked, *, database: Database, settings: Settings) -> None:
             "reasons": [reason.value for reason in one.decision.reasons],
         },
     )
+    return take is not None and take.claimed is not None
 
 
 @dataclass

@@ -94,6 +94,10 @@ class DeliverSettings(Section):
     """Replies to the platforms."""
 
     timeout_s: float = Field(default=10.0, description="wall clock for one send")
+    at_once: bool = Field(
+        default=True,
+        description="answer workers send what they have just finished; false: only deliver workers reach the platforms",
+    )
     settle_s: float = Field(default=30.0, description="an unknown outcome is settled this long after the send began")
     max_attempts: int = Field(default=8, description="sends before a person is asked")
     backoff_s: float = Field(default=1.0, description="first wait after a refusal; doubles, full jitter")

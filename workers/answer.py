@@ -13,7 +13,8 @@ def drain() -> None:
     def work() -> bool:
         runtime.replace_unless(lambda: here.healthy)
         here.catalog.keep_fresh((account.channel, account.name) for account in here.settings.accounts)
-        return pipeline.answer_due(here.parts(), ring=here.ring) or pipeline.check_due(here.parts())
+        parts = here.parts()
+        return pipeline.answer_due(parts, ring=here.ring, sender=here.sender) or pipeline.check_due(parts)
 
     runtime.drain(work, lambda: turns.seconds_until_due(here.database))
 

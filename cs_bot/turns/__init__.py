@@ -3,10 +3,11 @@
 from cs_bot.turns.arrival import arrive, picture_settled
 from cs_bot.turns.holding import ask_a_person, hold, send_back
 from cs_bot.turns.people import release, revoke, take_over
-from cs_bot.turns.work import Finished, Work, claim, fail, finish, renew, seconds_until_due, stored, sweep
+from cs_bot.turns.work import Finished, Queued, Work, claim, fail, finish, renew, seconds_until_due, stored, sweep
 
 __all__ = [
     "Finished",
+    "Queued",
     "Work",
     "arrive",
     "ask_a_person",

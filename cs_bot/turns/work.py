@@ -1,7 +1,7 @@
 """Claim due turns, renew while there is progress, finish under the fence, give up what is late."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -29,6 +29,7 @@ from cs_bot.store.queries.sql import changed
 from cs_bot.turns.holding import ask_a_person, end_waiting
 
 RETRY_S = (1.0, 5.0, 30.0)  # upper bounds of the waits after the first, second, third error (full jitter)
+Queued = Callable[[Transaction, Row], None]  # gets the transaction and the conversation that it has locked
 
 
 @dataclass(frozen=True)
@@ -159,10 +160,11 @@ def renew(database: Database, claimed: Sequence[Turn], lease_s: float) -> None:
             conversations.renew(tx, turn.conversation_id, turn.fence, lease_s)
 
 
-def finish(database: Database, turn: Turn, work: Work, *, settings: Settings) -> Finished:
+def finish(database: Database, turn: Turn, work: Work, *, settings: Settings, queued: Queued | None = None) -> Finished:
     """Write the result under the fence (T3): an outbox row or a review, or a restart.
 
-    Raises LeaseLost when another worker has the turn now: the result must be thrown away.
+    `queued` is called in the same transaction once a reply is in the outbox. Raises LeaseLost when another worker has
+    the turn now: the result must be thrown away.
     """
     with database.write() as tx:
         row = conversations.give_lease_back(tx, turn.conversation_id, turn.fence)
@@ -187,7 +189,10 @@ def finish(database: Database, turn: Turn, work: Work, *, settings: Settings) ->
             return _end_turn(tx, turn.turn_id, Finished.HANDED_OVER, work.decision)
         if work.decision.action is Action.SEND and work.draft is not None and not revoked:
             _queue_reply(tx, row, turn, work.draft, work.fact_keys)
-            return _end_turn(tx, turn.turn_id, Finished.SEND, work.decision)
+            _end_turn(tx, turn.turn_id, Finished.SEND, work.decision)
+            if queued is not None:
+                queued(tx, row)
+            return Finished.SEND
         reasons = work.decision.reasons if not revoked else (Reason.REVOKED, *work.decision.reasons)
         ask_a_person(
             tx,

@@ -37,7 +37,7 @@ home = "{home}"
 database_url = "{database}"
 redis_url = "{redis}"
 log_level = "WARNING"
-engine = "chaos"
+engine = {{ name = "chaos", fallback = "" }}
 [web]
 port = {port}
 [turns]

@@ -11,8 +11,9 @@ from PIL import Image
 
 from cs_bot.errors import EngineError
 from cs_bot.records import FieldState, Kind, Look, ReadField
+from cs_bot.settings import EngineSettings
 from cs_bot.testing import ScriptedVision, a_look
-from cs_bot.vision.base import ENGINES, PictureInput
+from cs_bot.vision.base import ENGINES, EngineEntry, PictureInput
 
 NAME = "chaos"
 AMOUNT = "129.90"
@@ -68,11 +69,11 @@ class PixelVision(ScriptedVision):
         return found
 
 
-def build(**_options: object) -> PixelVision:
+def build(_settings: EngineSettings) -> PixelVision:
     """The engine; its settings do not matter."""
     return PixelVision()
 
 
 def register() -> None:
     """Make it known in this process."""
-    ENGINES[NAME] = ("tests.faults.engine:build", "dev")
+    ENGINES[NAME] = EngineEntry("tests.faults.engine:build", "dev", writes=False)

@@ -124,21 +124,21 @@ class Shop(RuleBasedStateMachine):
         self.world.tick(4.0)
         self.world.claim(3)
 
-    @rule(name=NAMES, action=ACTION)
-    def burst_is_answered(self, name: str, action: Action) -> None:
+    @rule(name=NAMES, action=ACTION, at_once=st.booleans())
+    def burst_is_answered(self, name: str, action: Action, at_once: bool) -> None:
         self.burst_is_claimed(name)
         while self.world.jobs:
-            self.world.finish(self.world.jobs[-1], action)
+            self.world.finish(self.world.jobs[-1], action, at_once=at_once)
 
     @rule(limit=st.integers(1, 3))
     def turns_are_claimed(self, limit: int) -> None:
         self.world.claim(limit)
 
     @precondition(lambda self: self.world.jobs)
-    @rule(index=INDEX, action=ACTION, asked=st.booleans())
-    def turn_is_finished(self, index: int, action: Action, asked: bool) -> None:
+    @rule(index=INDEX, action=ACTION, asked=st.booleans(), at_once=st.booleans())
+    def turn_is_finished(self, index: int, action: Action, asked: bool, at_once: bool) -> None:
         reasons = (Reason.ASKED_FOR_PERSON,) if asked and action is Action.REVIEW else ()
-        self.world.finish(self.world.jobs[index % len(self.world.jobs)], action, reasons)
+        self.world.finish(self.world.jobs[index % len(self.world.jobs)], action, reasons, at_once)
 
     @precondition(lambda self: self.world.jobs)
     @rule(index=INDEX, how=st.sampled_from(["renew", "fail", "crash"]))

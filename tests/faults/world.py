@@ -6,7 +6,7 @@ finished much too late (a zombie). After every step the promises are checked (pr
 
 import base64
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +33,7 @@ from cs_bot.records import (
     Turn,
 )
 from cs_bot.settings import AccountSettings, Settings
-from cs_bot.store.database import Clock, Database, Transaction
+from cs_bot.store.database import Clock, Database, Row, Transaction
 from cs_bot.store.media import MediaStore
 from cs_bot.store.queries import pictures
 from cs_bot.store.tables import metadata, outbound, picture_uses
@@ -159,20 +159,33 @@ class World(Outside):
         turns.renew(self.database, [turn], self.settings.turns.lease_s)
         self.done()
 
-    def finish(self, turn: Turn, action: Action = Action.SEND, reasons: tuple[Reason, ...] = ()) -> str:
-        """A worker (or its zombie) brings a result; `lost` when its lease was."""
+    def finish(
+        self, turn: Turn, action: Action = Action.SEND, reasons: tuple[Reason, ...] = (), at_once: bool = False
+    ) -> str:
+        """A worker (or its zombie) brings a result; `lost` when its lease was. `at_once`: it sends the reply itself."""
         self.jobs = [job for job in self.jobs if job is not turn]
         before = promises.before_finish(self.database, turn)
         version = self.facts.get(turn.conversation_id, 0)
+        stored, began_at = promises.before_send(self.database), self.now()
+        taken: list[Claimed | None] = []
+
+        def take(tx: Transaction, conversation: Row) -> None:
+            rules = {"settings": self.settings, "policy": self.policy, "refetch": self.refetch}
+            taken.append(deliver.claim_head(tx, conversation, **rules) if at_once else None)
+
         self.memory.composing = promises.Composed(
             frozenset(m.external_id for m in turn.messages), version, self.memory.step
         )
         try:
-            finished = str(turns.finish(self.database, turn, self.work(turn, action, reasons), settings=self.settings))
+            result = self.work(turn, action, reasons)
+            finished = str(turns.finish(self.database, turn, result, settings=self.settings, queued=take))
         except LeaseLost:
             finished = "lost"
         promises.finish_was_right(self.settings, turn, before, finished)
         self.done()
+        for claimed in filter(None, taken):
+            rows = (*stored.undelivered, (turn.conversation_id, claimed.row_id))
+            self._claimed(claimed, replace(stored, undelivered=rows), began_at)
         return finished
 
     def work(self, turn: Turn, action: Action, reasons: tuple[Reason, ...]) -> turns.Work:
@@ -236,14 +249,15 @@ class World(Outside):
         before = promises.before_send(self.database)
         began_at = self.now()
         claimed = deliver.claim(self.database, settings=self.settings, policy=self.policy, refetch=self.refetch)
-        flight = None
-        if claimed is not None:
-            platform = self.platforms[claimed.outbound.account]
-            promises.send_is_allowed(self.memory, platform, claimed, before, self.facts, self.policy.stale_after_s)
-            flight = Flight(claimed, began_at)
-            self.flights.append(flight)
+        flight = None if claimed is None else self._claimed(claimed, before, began_at)
         self.done()
         return flight
+
+    def _claimed(self, claimed: Claimed, before: promises.BeforeSend, began_at: datetime) -> "Flight":
+        platform = self.platforms[claimed.outbound.account]
+        promises.send_is_allowed(self.memory, platform, claimed, before, self.facts, self.policy.stale_after_s)
+        self.flights.append(Flight(claimed, began_at))
+        return self.flights[-1]
 
     def _show(self, flight: Flight) -> None:
         sent = flight.claimed.outbound

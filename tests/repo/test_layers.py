@@ -13,6 +13,7 @@ supervisor | web
 evaluate | testing
 bootstrap
 pipeline
+sender
 receive | fetch | see | ground | answer | gate | deliver | review | recheck | calibration | retention
 turns | channels | shops
 knowledge
