@@ -5,10 +5,10 @@ fetch   ─ pictures of new messages              (fetch.py)
 claim   ─ due turns, leased                     (turns/)
 see     ─ pictures -> Looks -> Reading          (see.py)
 ground  ─ Reading -> Facts                      (ground.py)
-answer  ─ Reading + Facts -> Draft with slots   (answer.py)
-gate    ─ may it go out by itself?              (gate.py)
+answer  ─ Reading + Facts -> Draft with slots   (answer/)
+gate    ─ may it go out by itself?              (gate/)
 finish  ─ outbox row or review, under the fence (turns/)
-deliver ─ send once          (sender.py at once, deliver.py)   or   review ─ a person (review.py)
+deliver ─ send once          (sender.py at once, deliver.py)   or   review ─ a person (review/)
 """
 
 import logging
