@@ -1,0 +1,70 @@
+"""The nouns that travel between the stages, frozen, with the enums they use."""
+
+from cs_bot.records.base import SCHEMA_VERSION, Record
+from cs_bot.records.policy import Fit, Policy
+from cs_bot.records.said import Decision, Draft, Judgement, Outbound, Receipt, SendState, Verdict
+from cs_bot.records.seen import ASPECTS, ITEM_ATTRIBUTES, ORDER_FIELDS, FieldState, Item, Look, ReadField, Reading
+from cs_bot.records.shop import (
+    Facts,
+    Faq,
+    FaqHit,
+    Likeness,
+    LookupOutcome,
+    Order,
+    OrderLine,
+    OrderStatus,
+    Product,
+    ProductHit,
+    ProductLookup,
+    Variant,
+)
+from cs_bot.records.talk import Customer, Message, PictureState, PictureUse, Turn
+from cs_bot.records.words import Action, End, Kind, Mode, Owner, Reason, Route, ordered, strictest
+
+__all__ = [
+    "ASPECTS",
+    "ITEM_ATTRIBUTES",
+    "ORDER_FIELDS",
+    "SCHEMA_VERSION",
+    "Action",
+    "Customer",
+    "Decision",
+    "Draft",
+    "End",
+    "Facts",
+    "Faq",
+    "FaqHit",
+    "FieldState",
+    "Fit",
+    "Item",
+    "Judgement",
+    "Kind",
+    "Likeness",
+    "Look",
+    "LookupOutcome",
+    "Message",
+    "Mode",
+    "Order",
+    "OrderLine",
+    "OrderStatus",
+    "Outbound",
+    "Owner",
+    "PictureState",
+    "PictureUse",
+    "Policy",
+    "Product",
+    "ProductHit",
+    "ProductLookup",
+    "ReadField",
+    "Reading",
+    "Reason",
+    "Receipt",
+    "Record",
+    "Route",
+    "SendState",
+    "Turn",
+    "Variant",
+    "Verdict",
+    "ordered",
+    "strictest",
+]
