@@ -44,6 +44,7 @@ def run(
     policy: Annotated[Path | None, typer.Option(help="TOML with policy numbers that replace today's.")] = None,
     engine: Annotated[str | None, typer.Option(help="Another engine than the settings'.")] = None,
     save: Annotated[int | None, typer.Option(help="Save this turn as a case into CASES.")] = None,
+    price: Annotated[float | None, typer.Option(min=0, help="What an hour of the machine costs, for the cost.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON on stdout.")] = False,
     config: Config = None,
 ) -> None:
@@ -62,7 +63,7 @@ def run(
     elif save is not None:
         _save(config, save, cases)
     else:
-        _evaluate(settings, cases, policy, report, baseline, write_baseline, as_json)
+        _evaluate(settings, cases, policy, report, baseline, write_baseline, price, as_json)
 
 
 def _save(config: Path | None, turn_id: int, path: Path) -> None:
@@ -80,6 +81,7 @@ def _evaluate(
     report: Path | None,
     baseline: Path | None,
     write_baseline: Path | None,
+    price: float | None,
     as_json: bool,
 ) -> None:
     before = _figures(baseline) if baseline is not None else None
@@ -88,7 +90,7 @@ def _evaluate(
     with progress_bar("cases") as progress:
         ran = evaluate.run_cases(cases, settings, policy=rules, progress=progress)
     verdicts = [evaluate.judge(one) for one in ran]
-    found = evaluate.figures(verdicts, engine=settings.engine.name)
+    found = evaluate.figures(verdicts, engine=settings.engine.name, price_per_hour=price)
     worse = evaluate.compare(found, before) if before is not None else []
     if report is not None:
         evaluate.write_report(report, cases, verdicts, found, worse=worse)
@@ -137,6 +139,8 @@ def _show(found: evaluate.Figures, verdicts: list[evaluate.Verdict], as_json: bo
         table.add_row(row.kind, str(row.cases), *shares, *counts, "–" if row.p50_s is None else f"{row.p50_s:.2f}")
     console = Console(highlight=False)
     console.print(table)
+    if found.cost_per_1000 is not None:
+        console.print(f"{found.cost_per_1000:.2f} per 1,000 turns at that price")
     for verdict in verdicts:
         if not verdict.ok:
             console.print(f"{verdict.ran.case.case_id}: {'; '.join(verdict.problems)}", markup=False)

@@ -30,16 +30,17 @@ def write_report(
     """Write the report of a run of cases; `worse` names what got worse than the baseline."""
     failing = [verdict for verdict in verdicts if not verdict.ok]
     shown = [{"verdict": v, "pictures": _thumbnails(cases, v)} for v in failing[:MAX_FAILING]]
-    plots = (
-        charts.bars("Kind right, by kind", {row.kind: row.kind_right for row in found.rows}),
-        charts.bars("Text right, by kind", {row.kind: row.text_right for row in found.rows}),
-        charts.curve("Risk and coverage", found.risk_coverage, x="answered", y="wrong among them", highest=_top(found)),
-    )
+    kinds, texts, risk = "Kind right, by kind", "Text right, by kind", "Risk and coverage"
+    plots = {
+        kinds: charts.bars(kinds, {row.kind: row.kind_right for row in found.rows}),
+        texts: charts.bars(texts, {row.kind: row.text_right for row in found.rows}),
+        risk: charts.curve(risk, found.risk_coverage, x="answered", y="wrong among them", highest=_top(found)),
+    }
     _write(
         path,
         "cases.html",
         found=found,
-        plots=[Markup(plot) for plot in plots if plot],
+        plots={title: Markup(plot) for title, plot in plots.items() if plot},
         failing=shown,
         more=max(0, len(failing) - MAX_FAILING),
         worse=worse,

@@ -51,6 +51,7 @@ class Figures(Record):
     products: dict[str, int]
     risk_coverage: tuple[tuple[float, float], ...]  # (share answered, share wrong among them), most certain first
     seconds: float  # of all stages together
+    cost_per_1000: float | None = None  # of a thousand cases, in the money of the price an hour that was given
     failed: tuple[str, ...]  # ids of cases that are not as expected
 
     def row(self, kind: str) -> Row | None:
@@ -127,8 +128,8 @@ def _products(ran: Ran) -> dict[str, str]:
     return found
 
 
-def figures(verdicts: Sequence[Verdict], *, engine: str) -> Figures:
-    """Sum up. Kinds are those expected, else those read."""
+def figures(verdicts: Sequence[Verdict], *, engine: str, price_per_hour: float | None = None) -> Figures:
+    """Sum up. Kinds are those expected, else those read. `price_per_hour`: of the machine that works the stages."""
     groups: dict[str, list[Verdict]] = {"all": list(verdicts)}
     for verdict in verdicts:
         groups.setdefault(_kind_of(verdict), []).append(verdict)
@@ -138,13 +139,16 @@ def figures(verdicts: Sequence[Verdict], *, engine: str) -> Figures:
             fields.add(name, outcome)
         for outcome in verdict.products.values():
             products.add("products", outcome)
+    seconds = sum(sum(v.ran.seconds.values()) for v in verdicts)
+    cost = None if price_per_hour is None or not verdicts else 1000 * seconds / len(verdicts) / 3600 * price_per_hour
     return Figures(
         engine=engine,
         rows=tuple(_row(kind, groups[kind]) for kind in ["all", *sorted(set(groups) - {"all"})]),
         fields=fields.by_name,
         products=products.by_name.get("products", {}),
         risk_coverage=risk_coverage(verdicts),
-        seconds=round(sum(sum(v.ran.seconds.values()) for v in verdicts), 3),
+        seconds=round(seconds, 3),
+        cost_per_1000=None if cost is None else round(cost, 4),
         failed=tuple(v.ran.case.case_id for v in verdicts if not v.ok),
     )
 

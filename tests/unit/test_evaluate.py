@@ -116,6 +116,12 @@ def test_figures_are_summed_up_by_kind_with_all_of_them_first() -> None:
     assert found.failed == ("b", "c")
 
 
+def test_the_cost_is_that_of_the_machines_hours() -> None:
+    verdicts = [judge(ran(seconds={"see": 1.8})), judge(ran(case_id="c2", seconds={"see": 1.8}))]
+    assert figures(verdicts, engine="lite").cost_per_1000 is None
+    assert figures(verdicts, engine="lite", price_per_hour=0.4).cost_per_1000 == pytest.approx(0.2)
+
+
 def test_risk_and_coverage_go_from_the_most_certain_draft_down() -> None:
     assert a_run().risk_coverage == ((0.3333, 0.0), (0.6667, 0.0), (1.0, 0.3333))
 
