@@ -64,7 +64,7 @@ def test_what_the_shop_does_not_have_is_not_called_clear(
     for text in unknown():
         with sqlite_database.read() as tx:
             outcomes[text] = of_words(catalog.by_words(tx, CHANNEL, ACCOUNT, text))
-    record_property("outcomes", dict(Counter(outcomes.values())))
+    record_property("outcomes", {str(outcome): n for outcome, n in Counter(outcomes.values()).items()})
     assert len(outcomes) >= 200
     clear = [text for text, outcome in outcomes.items() if outcome is LookupOutcome.CLEAR]
     assert clear == KNOWN_TO_BE_TAKEN_FOR_ANOTHER
