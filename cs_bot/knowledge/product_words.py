@@ -84,7 +84,7 @@ def _clause(text: str, sizes: frozenset[str]) -> _Clause:
     """`sizes` are those of the whole text as it was written: a single letter counts only as a capital."""
     intents = clause_intents(text)
     vetoes = intents & (_VETOES if "product" in intents else _VETOES | _WEAK_VETOES)
-    if vetoes and not _pattern("lifts").search(text):
+    if (vetoes and not _pattern("lifts").search(text)) or _pattern("wish").search(text):
         return _Clause(text, vetoed=True)
     ruled_out = _ruled_out(text)
     colours = () if _pattern("trouble").search(text) else colours_in(text)  # "it blinks red" wants nothing red

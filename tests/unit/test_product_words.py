@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from cs_bot.knowledge.product_words import ProductWords, read_product_words
 from cs_bot.records import ASPECTS
+from tests.unit.test_intents import LABELLED as QUESTIONS
+from tests.unit.test_intents import WISHES
 
 DEV_BAR, HELD_BAR = 0.97, 0.9
 
@@ -66,6 +68,16 @@ def test_questions_about_orders_and_rules_ask_nothing_of_a_product() -> None:
     silent = [one for one in LABELLED if not one.aspects]
     assert len(silent) >= 30
     assert [one.text for one in silent if read_product_words(one.text).aspects] == []
+
+
+def test_words_about_orders_are_left_to_the_intents() -> None:
+    orders = [(intent, text) for _, intent, text in QUESTIONS if intent != "product"]
+    assert len(orders) > 150
+    assert [text for _, text in orders if read_product_words(text).aspects] == []
+
+
+def test_a_wish_is_no_question_about_a_product() -> None:
+    assert [text for text in WISHES if read_product_words(text).only] == ["能便宜点吗"]  # the catalog may answer that
 
 
 def test_aspects_come_in_the_order_of_the_records() -> None:
