@@ -18,6 +18,7 @@ SIDE = 200  # pixels of the longer side of the copy that is looked at
 REACH = 0.045  # colours are averaged over this share of the picture on both sides of a seam
 COVERS = 0.8  # over this share of a seam's length ...
 STEP = 6.0  # ... the colours on both sides differ by more than this (CIE76) ...
+TIPS = 0.08  # ... and at both ends of it, over this share, too
 SHARPER = 1.6  # ... and so many times more than along any other line
 MOST_CUTS = 3
 DEEP = 2  # a part of a divided picture may be divided once more
@@ -120,7 +121,11 @@ def _cuts(lab: Lab) -> tuple[int, ...]:
     sums = np.concatenate([np.zeros((height, 1, 3)), np.cumsum(lab, axis=1)], axis=1)
     means = (sums[:, reach:] - sums[:, :-reach]) / reach  # of the columns [x, x + reach)
     steps = np.linalg.norm(means[:, reach:] - means[:, :-reach], axis=2)  # across the seam at x + reach
-    cuts = [place + reach for place in _peaks(np.percentile(steps, 100 * (1 - COVERS), axis=0), round(1.5 * reach))]
+    least = np.percentile(steps, 100 * (1 - COVERS), axis=0)
+    tip = max(2, round(TIPS * height))
+    for end in (means[:tip].mean(axis=0), means[-tip:].mean(axis=0)):  # a thing's straight edge ends before the border
+        least = np.minimum(least, np.linalg.norm(end[reach:] - end[:-reach], axis=1))
+    cuts = [place + reach for place in _peaks(least, round(1.5 * reach))]
     widths = np.diff([0, *sorted(cuts), width])
     if not cuts or widths.min() < PART_MIN * width or widths.max() > ALIKE * widths.min():
         return ()
