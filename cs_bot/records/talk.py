@@ -75,7 +75,7 @@ class Turn(Record):
     messages: tuple[Message, ...]
     customers: tuple[Customer, ...]  # of those messages; more than one is a reason to hold
     earlier: tuple[tuple[str, str], ...] = ()  # (customer | bot | agent, text), oldest first
-    earlier_looks: tuple[Look, ...] = ()  # of this customer's last pictures in this conversation, not long ago
+    earlier_looks: tuple[Look, ...] = ()  # without a picture: of this customer's last ones here, not long ago
     owner: Owner = Owner.BOT
     recent_bot_replies: int = 0  # sent within the loop guard's window
 

@@ -136,7 +136,7 @@ def load(
         ),
         customers=tuple(customers.get_many(tx, sorted({m["customer_id"] for m in burst}))),
         earlier=messages.earlier(tx, row["id"], before_seq=turn["first_seq"]),
-        earlier_looks=_earlier_looks(tx, row["id"], turn, burst, follow_up_s),
+        earlier_looks=() if uses else _earlier_looks(tx, row["id"], turn, burst, follow_up_s),
         owner=Owner(row["owner"]),
         recent_bot_replies=turns.recent_bot_replies(tx, row["id"], policy.loop_window_s),
     )

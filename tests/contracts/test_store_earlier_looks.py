@@ -33,7 +33,7 @@ class Talk:
         self.seq += 1
         name = f"m{self.seq}"
         with self.database.write() as tx:
-            turn = turns.start(tx, conversation_id, first_seq=self.seq, deadline_s=60)
+            turn = turns.start(tx, conversation_id, span=(self.seq, self.seq), deadline_s=60)
             known = {"channel": CHANNEL, "account": ACCOUNT, "external_id": name, "body_sha256": "0" * 64}
             message_id = messages.add(
                 tx,

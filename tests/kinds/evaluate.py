@@ -115,9 +115,9 @@ def markdown(result: Result, engine: str) -> str:
         f"(`python -m tests.kinds.evaluate`). Median {median(result.seconds):.2f} s a picture. Order "
         "pages have a page of their own ([screens.md](screens.md)).",
         "Drawn pictures are simpler than photos: read the figures as what the rules can do, no promise for a shop. "
-        "Of the scene questions six were held out at first, read wrong, and moved to the tuned part; a first held-out run "
-        "(other seed: product 91 %, scene 88 %, comparison 100 % with the question) led to a stricter seam rule, tuned on "
-        "the other part, and to new pictures here.",
+        "Of the scene questions six were held out at first, read wrong, and moved to the tuned part; a first held-out "
+        "run (other seed: product 91 %, scene 88 %, comparison 100 % with the question) led to a stricter seam rule, "
+        "tuned on the other part, and to new pictures here.",
         "## Picture and OCR, no words", *matrix(result.alone),
         "", "A CPU can't tell a thing for sale from a room or an outfit: a photo without words is `product` with 0.5 "
         "and `scene` with 0.35, and the words decide.",
