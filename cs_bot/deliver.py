@@ -9,7 +9,7 @@ from typing import Any
 
 from cs_bot import turns
 from cs_bot.channels.base import Channel
-from cs_bot.records import End, Outbound, Owner, Policy, Reason, Receipt, SendState
+from cs_bot.records import MODE_REASONS, End, Kind, Outbound, Owner, Policy, Reason, Receipt, Route, SendState
 from cs_bot.settings import DeliverSettings, Settings
 from cs_bot.signals import drawn
 from cs_bot.store.database import Database, Row, Transaction
@@ -111,7 +111,15 @@ def _blocked_by(
         return Reason.STALE
     if facts.get("keys") and refetch(tx, facts["keys"]) != facts["fingerprint"]:
         return Reason.FACTS_CHANGED
-    return None
+    return _switched_off(tx, row, policy)
+
+
+def _switched_off(tx: Transaction, row: Row, policy: Policy) -> Reason | None:
+    """Why the policy of now does not let such replies out: a roll-back, or a person, came after the decision."""
+    turn = None if row["turn_id"] is None else queries.get(tx, row["turn_id"])
+    if turn is None or turn["kind"] is None or turn["route"] is None:
+        return None
+    return MODE_REASONS.get(policy.mode_for(Kind(turn["kind"]), Route(turn["route"])))
 
 
 def _blocked(tx: Transaction, conversation: Row, row: Row, reason: Reason, settings: Settings) -> None:
@@ -125,7 +133,7 @@ def _blocked(tx: Transaction, conversation: Row, row: Row, reason: Reason, setti
         messages.end(tx, messages.of_turn(row["turn_id"]), End.HANDED_OVER, Reason.TAKEN_OVER)
     elif conversation["owner"] == Owner.DESK or reason in (Reason.REVIEW_OPEN, Reason.STALE):
         _ask_a_person(tx, conversation, row, reason, settings)
-    else:  # facts changed, a message revoked, or given back meanwhile: answer what is open anew
+    else:  # facts or modes changed, a message revoked, or given back meanwhile: answer what is open anew
         turns.send_back(tx, conversation, row["turn_id"])
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from cs_bot.answer.templates import Phrases
 from cs_bot.answer.values import MAX_NAME, money
 from cs_bot.claims import clean_value
 from cs_bot.errors import DraftRefused
 from cs_bot.knowledge.attributes import attribute_key
+from cs_bot.knowledge.catalog.traits import product_traits
 from cs_bot.records import Facts, Kind, LookupOutcome, Product, ProductHit, ProductLookup, Reading, Variant
 
 MAX_TITLE = 120
@@ -59,26 +61,27 @@ def about_goods(reading: Reading, facts: Facts, words: Phrases) -> Goods:
 
 def _one(goods: Goods, hit: ProductHit, where: str, reading: Reading, words: Phrases) -> None:
     name, product = _next(goods), hit.product
-    variant = next((one for one in product.variants if one.sku == hit.sku), None)
+    variant = _variant(product, hit.sku)
+    lacking = _lacking(product, variant, reading)
     title = _title(product, variant)
     says = words.goods["this_is"] if where else words.goods["is"]
     found = {
         "name": title,
         "is": says.format(where=where, title=title),
-        "price": _amount(product, variant, words),
-        "price_line": _price(product, variant, words),
-        "stock": _stock(product, variant, words),
-        "link": _link(product),
-        "link_line": words.goods["link"].format(link=_link(product)) if product.url else "",
+        "price": "" if lacking else _amount(product, variant, words),
+        "price_line": "" if lacking else _price(product, variant, words),
+        "stock": "" if lacking else _stock(product, variant, words),
+        "link": link(product),
+        "link_line": words.goods["link"].format(link=link(product)) if link(product) else "",
         "where": where,
     }
     for key in ("colour", "size", "material"):
         found[key] = _options(product, key, words)
         found[f"{key}_line"] = words.goods[key].format(options=found[key]) if found[key] else ""
     goods.values |= {f"{name}.{key}": value for key, value in found.items() if value}
-    asked = _asked(reading)
+    asked = (*_asked(reading), *lacking)
     told = ["is", *(slot for aspect, slot in _TOLD.items() if aspect in asked and found[slot])]
-    if _must_choose(product, variant, reading):
+    if not lacking and _must_choose(product, variant, reading):
         goods.values[f"{name}.which"] = words.goods["which_variant"].format(options=_variants(product, words))
         told.append("which")
     goods.lines.append(words.goods["join"].join(f"{{{name}.{key}}}" for key in told))
@@ -97,7 +100,7 @@ def _cards(goods: Goods, hits: Iterable[ProductHit], where: str, words: Phrases,
         goods.lines[-1] = f"{{{name}.where}}{goods.lines[-1]}"
     for hit in hits:
         name = _next(goods)
-        parts = [_title(hit.product, None), _amount(hit.product, None, words), _link(hit.product)]
+        parts = [_title(hit.product, None), _amount(hit.product, None, words), link(hit.product)]
         goods.values[f"{name}.card"] = words.goods["between"].join(part for part in parts if part)
         goods.lines.append(f"- {{{name}.card}}")
         goods.notes.append(f"{name} may be the product in {where}" if where else f"{name} may be the product meant")
@@ -139,29 +142,57 @@ def _must_choose(product: Product, variant: Variant | None, reading: Reading) ->
     """Whether what is asked hangs on a variant that was not said."""
     if variant is not None or not 1 < len(product.variants) <= MAX_OPTIONS:
         return False
-    prices = {one.price for one in product.variants}
     stocked = {one.stock is None or one.stock > 0 for one in product.variants}
     asked = _asked(reading)
-    return ("price" in asked and len(prices) > 1) or ("stock" in asked and len(stocked) > 1)
+    return ("price" in asked and _price_hangs_on(product, variant)) or ("stock" in asked and len(stocked) > 1)
+
+
+def _variant(product: Product, sku: str | None) -> Variant | None:
+    """The variant of an SKU; None where the record has that SKU twice: which price is meant nobody can say."""
+    found = [one for one in product.variants if one.sku == sku]
+    return found[0] if len(found) == 1 else None
+
+
+def _lacking(product: Product, variant: Variant | None, reading: Reading) -> list[str]:
+    """Colour or size that is asked for and that the record, which lists some, does not list: what it says of price
+    and stock is then about others."""
+    known = {} if variant is not None else product_traits(product)
+    return [name for name, value in reading.wanted.items() if known.get(name) and value not in known[name]]
 
 
 def _title(product: Product, variant: Variant | None) -> str:
     title = clean_value(product.title, max_chars=MAX_TITLE)
+    if not title:
+        raise DraftRefused("a product's title has no character that can be shown")
     extra = clean_value(variant.title, max_chars=MAX_NAME) if variant is not None else ""
     return f"{title} ({extra})" if extra and extra not in title else title
 
 
-def _link(product: Product) -> str:
-    return clean_value(product.url or "", max_chars=MAX_LINK)
+def link(product: Product) -> str:
+    """The product's page; empty for anything but a plain http(s) address: nothing else is ever stated as a link."""
+    text = clean_value(product.url or "", max_chars=MAX_LINK)
+    try:
+        parts = urlsplit(text)
+        plain = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        return ""
+    return text if plain and not any(char.isspace() or char in "<>\"'\\`" for char in text) else ""
 
 
 def _prices(product: Product, variant: Variant | None) -> list[Decimal]:
     """The lowest and the highest price of what is meant; one entry when they are the same."""
-    if variant is not None and variant.price is not None:
-        return [variant.price]
-    found = {one.price for one in product.variants if one.price is not None} if variant is None else set()
-    found = found or ({product.price} if product.price is not None else set())
+    meant = [variant] if variant is not None else list(product.variants)
+    each = [product.price if one.price is None else one.price for one in meant] or [product.price]
+    found = {price for price in each if price}
     return sorted({min(found), max(found)}) if found else []
+
+
+def _price_hangs_on(product: Product, variant: Variant | None) -> bool:
+    """Whether variants differ in price, or one has none that is known; a price of nothing is no price."""
+    if variant is not None:
+        return False
+    prices = {product.price if one.price is None else one.price for one in product.variants}
+    return len(prices) > 1
 
 
 def _amount(product: Product, variant: Variant | None, words: Phrases) -> str:
@@ -172,7 +203,7 @@ def _price(product: Product, variant: Variant | None, words: Phrases) -> str:
     amount = _amount(product, variant, words)
     if not amount:
         return ""
-    return words.goods["price" if len(_prices(product, variant)) == 1 else "prices"].format(amount=amount)
+    return words.goods["prices" if _price_hangs_on(product, variant) else "price"].format(amount=amount)
 
 
 def _stock(product: Product, variant: Variant | None, words: Phrases) -> str:
@@ -183,6 +214,8 @@ def _stock(product: Product, variant: Variant | None, words: Phrases) -> str:
     if not known:
         return _there(product.stock, words)
     left = [one for one in known if one.stock]
+    if not left and len(known) < len(product.variants):
+        return ""  # those that nobody counts may be there
     if not left or len(left) == len(known):
         return _there(len(left), words)
     return words.goods["in_stock_are"].format(options=_listed((_named(one) for one in left), words))

@@ -48,6 +48,9 @@ def main() -> None:
     except BotError as problem:
         error.print(f"[red]cs-bot:[/] {_escaped(problem)}")
         sys.exit(1)
+    except OSError as problem:  # a file that can't be read or written, a disk that is full
+        error.print(f"[red]cs-bot:[/] {_escaped(problem)}")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

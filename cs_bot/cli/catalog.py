@@ -1,5 +1,6 @@
 """catalog import, index, find, list, show."""
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,6 +61,8 @@ def import_(
     """
     if file_format not in ("auto", *FORMATS):
         raise ConfigError(f"unknown format {file_format!r}; known: auto, {', '.join(FORMATS)}")
+    if shop_url is not None and not re.fullmatch(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?", shop_url):
+        raise ConfigError(f"{shop_url!r} is no address of a shop, such as https://shop.example")
     with services(config) as here:
         of = _account(here, channel, account)
         with progress_bar("products") as progress:

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from cs_bot import bootstrap, retention
 from cs_bot.cache import purge
-from cs_bot.cli.data import progress_bar, services
+from cs_bot.cli.data import LARGEST_ID, progress_bar, services
 from cs_bot.cli.run import Config
 from cs_bot.errors import ConfigError
 from cs_bot.records import Customer
@@ -19,7 +19,9 @@ from cs_bot.records import Customer
 REDIS_S = 5.0
 customer_app = typer.Typer(no_args_is_help=True, help="What is stored of one customer, and deleting it.")
 
-Number = Annotated[int | None, typer.Argument(metavar="[ID]", help="Our number of the customer.")]
+Number = Annotated[
+    int | None, typer.Argument(metavar="[ID]", min=1, max=LARGEST_ID, help="Our number of the customer.")
+]
 ChannelName = Annotated[str, typer.Option(help="Channel of the account.")]
 AccountName = Annotated[str | None, typer.Option(help="Account, with --external-id.")]
 External = Annotated[str | None, typer.Option("--external-id", help="The platform's id of the customer.")]

@@ -20,6 +20,7 @@ orders_app = typer.Typer(no_args_is_help=True, help="The mirror of the shop's or
 faq_app = typer.Typer(no_args_is_help=True, help="Questions the shop answers always the same way.")
 user_app = typer.Typer(no_args_is_help=True, help="People and programs that may use the review queue.")
 
+LARGEST_ID = 2**63 - 1  # that a database holds
 File = Annotated[Path, typer.Argument(help="CSV or JSON Lines.", exists=True, dir_okay=False, readable=True)]
 
 

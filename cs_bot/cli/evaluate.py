@@ -1,6 +1,7 @@
 """evaluate: labelled cases against the engine and the policy of today, or a stored day against a changed one."""
 
 import json
+import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from cs_bot import bootstrap, evaluate
-from cs_bot.cli.data import progress_bar, services
+from cs_bot.cli.data import LARGEST_ID, progress_bar, services
 from cs_bot.cli.run import Config
-from cs_bot.errors import ConfigError
+from cs_bot.errors import ConfigError, UnknownPlugin
 from cs_bot.records import Policy
 from cs_bot.settings import Settings, load_settings
+from cs_bot.vision.base import ENGINES
 
 EXAMPLE = (
     "Example: cs-bot evaluate cases.jsonl --report report.html   |   cs-bot evaluate --simulate 2026-11-20 --policy "
@@ -43,7 +45,9 @@ def run(
     simulate: Annotated[str | None, typer.Option(help="Replay a stored day, YYYY-MM-DD in the shop's zone.")] = None,
     policy: Annotated[Path | None, typer.Option(help="TOML with policy numbers that replace today's.")] = None,
     engine: Annotated[str | None, typer.Option(help="Another engine than the settings'.")] = None,
-    save: Annotated[int | None, typer.Option(help="Save this turn as a case into CASES.")] = None,
+    save: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST_ID, help="Save this turn as a case into CASES.")
+    ] = None,
     price: Annotated[float | None, typer.Option(min=0, help="What an hour of the machine costs, for the cost.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON on stdout.")] = False,
     config: Config = None,
@@ -54,7 +58,12 @@ def run(
     stored traffic is judged anew: by a changed --policy from what was seen then, with --engine by looking again.
     """
     settings = load_settings(config)
+    for path in (report, write_baseline):
+        if path is not None:
+            _writable(path)
     if engine is not None:
+        if engine not in ENGINES:
+            raise UnknownPlugin("engine", engine, tuple(ENGINES))
         settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"name": engine})})
     if simulate is not None:
         _simulate(settings, simulate, policy, engine, report, as_json)
@@ -64,6 +73,16 @@ def run(
         _save(config, save, cases)
     else:
         _evaluate(settings, cases, policy, report, baseline, write_baseline, price, as_json)
+
+
+def _writable(path: Path) -> None:
+    """Raise ConfigError for what can't be written at the end, before the work is done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ConfigError(f"{path} can't be written ({type(problem).__name__})") from None
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(f"{path} can't be written")
 
 
 def _save(config: Path | None, turn_id: int, path: Path) -> None:
@@ -106,7 +125,7 @@ def _evaluate(
 def _figures(path: Path) -> evaluate.Figures:
     try:
         return evaluate.Figures.model_validate_json(path.read_text("utf-8"))
-    except (OSError, ValidationError) as problem:
+    except (OSError, ValueError) as problem:
         raise ConfigError(f"{path} holds no figures of an evaluation ({type(problem).__name__})") from None
 
 
@@ -119,7 +138,7 @@ def _changed(policy: Policy, path: Path | None) -> Policy:
         return Policy.model_validate({**policy.model_dump(), **values})
     except OSError as problem:
         raise ConfigError(f"the policy {path} can't be read ({type(problem).__name__})") from None
-    except tomllib.TOMLDecodeError as problem:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path} is not valid TOML: {problem}") from None
     except ValidationError as problem:
         told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problem.errors())
@@ -176,7 +195,8 @@ def _simulate(
     typer.echo(f"{len(changes)} turns of {day}: {told}")
     for change in changes:
         if change.what not in ("same", "other_text"):
-            typer.echo(f"turn {change.turn_id} {change.what.replace('_', ' ')}: {change.text[:60]!r}")
+            why = f" ({change.problem})" if change.problem else ""
+            typer.echo(f"turn {change.turn_id} {change.what.replace('_', ' ')}{why}: {change.text[:60]!r}")
 
 
 @contextmanager
@@ -192,6 +212,6 @@ def _services(settings: Settings) -> Iterator[bootstrap.Services]:
 def _day(day: str, timezone: str) -> tuple[datetime, datetime]:
     try:
         begin = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo(timezone))
-    except ValueError:
+        return begin.astimezone(UTC), (begin + timedelta(days=1)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ConfigError(f"{day!r} is no day; write it as 2026-11-20") from None
-    return begin.astimezone(UTC), (begin + timedelta(days=1)).astimezone(UTC)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cs_bot import bootstrap, calibration, review
-from cs_bot.cli.data import progress_bar, services
+from cs_bot.cli.data import LARGEST_ID, progress_bar, services
 from cs_bot.cli.run import Config
 from cs_bot.errors import ConfigError, NotFound
 from cs_bot.records import Mode, Policy
@@ -176,7 +176,7 @@ def audit_next(config: Config = None) -> None:
 
 @audit_app.command("judge", epilog="Example: cs-bot audit judge 17 wrong --agent mei --note 'another colour was asked'")
 def audit_judge(
-    audit_id: Annotated[int, typer.Argument(help="As `audit next` shows it.")],
+    audit_id: Annotated[int, typer.Argument(min=1, max=LARGEST_ID, help="As `audit next` shows it.")],
     verdict: Annotated[str, typer.Argument(help="right: a careful colleague would have sent it as it is; or wrong.")],
     agent: Annotated[str, typer.Option(help="Who judges: a name of `cs-bot user list`.")],
     note: Annotated[str, typer.Option(help="What was wrong.")] = "",

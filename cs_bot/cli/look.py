@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cs_bot import pipeline, turns
-from cs_bot.cli.data import progress_bar, services
+from cs_bot.cli.data import LARGEST_ID, progress_bar, services
 from cs_bot.cli.run import Config
 from cs_bot.errors import BotError, ConfigError, EngineError
 from cs_bot.images import accept_picture
@@ -147,7 +147,7 @@ def _asked(question: str, images: list[Path], media: MediaStore, customer: Custo
 
 
 def replay(
-    turn_id: Annotated[int, typer.Argument(help="The turn's id, as in the logs.")],
+    turn_id: Annotated[int, typer.Argument(min=1, max=LARGEST_ID, help="The turn's id, as in the logs.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     config: Config = None,
 ) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from cs_bot import turns
 from cs_bot.errors import ConfigError, ImportRefused, NotFound
-from cs_bot.records import Action, Facts, Kind, Policy, Record, Turn
+from cs_bot.records import Action, Facts, Kind, PictureState, PictureUse, Policy, Record, Turn
 from cs_bot.schemas import Person
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database, Row
@@ -70,11 +70,14 @@ class CaseSet:
         return path if path.is_file() else None
 
     def picture(self, name: str) -> bytes:
-        """A picture's bytes; raises NotFound."""
+        """A picture's bytes; raises NotFound, also for one that lies outside the folder."""
         try:
-            return (self.folder / name).read_bytes()
-        except OSError:
-            raise NotFound(f"{self.path.name} names the picture {name}, which is not there") from None
+            path = (self.folder / name).resolve()
+            if path.is_relative_to(self.folder.resolve()):
+                return path.read_bytes()
+        except (OSError, ValueError):  # the latter: a NUL in the name
+            pass
+        raise NotFound(f"{self.path.name} names the picture {name!r}, which is not there")
 
 
 def load_cases(path: Path) -> CaseSet:
@@ -99,7 +102,7 @@ def load_cases(path: Path) -> CaseSet:
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").splitlines()
-    except OSError as problem:
+    except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(f"the cases {path} can't be read ({type(problem).__name__})") from None
 
 
@@ -118,6 +121,8 @@ def save_case(
         verdict = review_queries.verdict_of_turn(tx, turn_id)
     if draft is None or decision is None:
         raise NotFound(f"turn {turn_id} has no draft: nothing can be expected of it")
+    if draft["forgotten_at"] is not None or any(lost(use) for use in turn.pictures):
+        raise NotFound(f"what turn {turn_id} said or showed is older than its retention: nothing of it can be judged")
     path.parent.mkdir(parents=True, exist_ok=True)
     case = Case(
         case_id=f"turn-{turn_id}",
@@ -134,6 +139,11 @@ def save_case(
     _add_records(Facts.model_validate(_without_schema(draft["facts"])), path.parent)
     _append(path, case.model_dump(mode="json", exclude_defaults=True))
     return case
+
+
+def lost(use: PictureUse) -> bool:
+    """Whether a picture was there once and has been forgotten (retention)."""
+    return use.state is PictureState.READY and use.sha256 is None
 
 
 def _expected(draft: Row, decision: Row, verdict: Row | None) -> Expected:

@@ -7,7 +7,8 @@ from typing import Any
 
 from cs_bot import answer, gate, pipeline, turns
 from cs_bot.errors import BotError
-from cs_bot.records import Action, Decision, Draft, Facts, Reading, Turn
+from cs_bot.evaluate.cases import lost
+from cs_bot.records import Action, Decision, Draft, Facts, Owner, Policy, Reading, Reason, Turn
 from cs_bot.store.queries import turns as turn_queries
 
 Progress = Callable[[int, int], None]
@@ -64,13 +65,23 @@ def _again(turn_id: int, parts: pipeline.Parts, *, looks_again: bool) -> Change 
         return None  # never came so far: revoked, or given up
     turn = turns.stored(parts.database, turn_id, settings=parts.settings, policy=parts.policy)
     then = Decision.model_validate(_plain(decision["body"]))
+    turn = _as_it_stood(turn, then, parts.policy)
     then_text = draft["draft"]["text"] if draft["draft"] else ""
+    if draft["forgotten_at"] is not None or (looks_again and any(map(lost, turn.pictures))):
+        return Change(turn_id, turn.text, then, then_text, None, "", "forgotten: older than its retention")
     at = replace(parts, now=lambda: decision["at"])
     try:
         now = _worked(turn, at) if looks_again else _decided(turn, draft, at)
     except BotError as problem:
         return Change(turn_id, turn.text, then, then_text, None, "", type(problem).__name__)
     return Change(turn_id, turn.text, then, then_text, now[0], now[1].text if now[1] is not None else "")
+
+
+def _as_it_stood(turn: Turn, then: Decision, policy: Policy) -> Turn:
+    """The turn with its conversation as it was then: whoever has taken over since took over nothing of that day."""
+    owner = Owner.DESK if Reason.TAKEN_OVER in then.reasons else Owner.BOT
+    replies = policy.loop_max if Reason.LOOP_GUARD in then.reasons else 0
+    return turn.model_copy(update={"owner": owner, "recent_bot_replies": replies})
 
 
 def _worked(turn: Turn, parts: pipeline.Parts) -> tuple[Decision, Draft | None]:

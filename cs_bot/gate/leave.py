@@ -4,13 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from cs_bot.gate.rules import kinds_of
-from cs_bot.records import Mode, Policy, Reading, Reason, Route, Turn, strictest
-
-MODE_REASONS = {
-    Mode.OFF: Reason.MODE_OFF,
-    Mode.SHADOW: Reason.MODE_SHADOW,
-    Mode.ASSIST: Reason.MODE_ASSIST,
-}
+from cs_bot.records import MODE_REASONS, Mode, Policy, Reading, Reason, Route, Turn, strictest
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from cs_bot.claims import fill, find_claims, languages_with_lexicon, words_outside
 from cs_bot.errors import DraftRefused
+from cs_bot.knowledge.catalog.traits import product_traits
 from cs_bot.knowledge.orders import order_lookup_id
 from cs_bot.records import (
     Draft,
@@ -17,6 +18,7 @@ from cs_bot.records import (
     Owner,
     PictureState,
     Policy,
+    ProductHit,
     Reading,
     Reason,
     Route,
@@ -34,6 +36,9 @@ ANSWERED_KINDS = {  # what a reply of that route can be about; a turn with anoth
 # What a proven order may be told without a person; a wish (refund, cancel, change ...) never is.
 PROOF_INTENTS = frozenset({"order_status", "ship_when", "arrive_when", "order_amount", "order_number", "tracking"})
 WISHES = frozenset({"refund", "cancel", "change", "address", "complaint"})
+# What a record can say of a product; the other aspects (whether it fits, which is better) only an engine's words can.
+IN_RECORDS = frozenset({"price", "stock", "link", "colour", "size", "material"})
+JUDGED = frozenset({"fit", "advice"})
 UNTOLD_WORDS = 2  # so few words whose language can't be told ("ok", "pls") don't make a language unsupported
 
 
@@ -144,9 +149,9 @@ def states_order(draft: Draft | None) -> bool:
     return draft is not None and (draft.route is Route.PROOF or any(name.startswith("order.") for name in draft.slots))
 
 
-def of_catalog(facts: Facts, policy: Policy, now: datetime) -> Iterator[Reason]:
-    """What the catalog could not settle, and records that are too old to be told."""
-    if not facts.products:
+def of_catalog(reading: Reading, facts: Facts, draft: Draft | None, policy: Policy, now: datetime) -> Iterator[Reason]:
+    """What the catalog could not settle, what the draft leaves open, and records that are too old to be told."""
+    if not facts.products or (draft is not None and _leaves_open(reading, facts, draft)):
         yield Reason.NO_ANSWER
     oldest = now - timedelta(seconds=policy.product_max_age_s)
     for lookup in facts.products:
@@ -154,6 +159,25 @@ def of_catalog(facts: Facts, policy: Policy, now: datetime) -> Iterator[Reason]:
             yield Reason.PRODUCT_UNKNOWN
         if lookup.stale or any(hit.product.synced_at < oldest for hit in lookup.hits):
             yield Reason.PRODUCT_RECORD_TOO_OLD
+
+
+def _leaves_open(reading: Reading, facts: Facts, draft: Draft) -> bool:
+    """Whether a draft about products that were clearly found does not say what is asked of each."""
+    clear = [lookup.hits[0] for lookup in facts.products if lookup.outcome is LookupOutcome.CLEAR and lookup.hits]
+    if not clear:
+        return False  # it asks which one is meant
+    asked = set(reading.aspects)
+    said = [name.removesuffix("_line").partition(".")[2] for name in draft.slots]
+    if asked & JUDGED and draft.template_id != "written":
+        return True
+    if any(said.count(aspect) < len(clear) for aspect in asked & IN_RECORDS) and "which" not in said:
+        return True
+    return any(_lacks(hit, name, value) for hit in clear for name, value in reading.wanted.items() if name not in said)
+
+
+def _lacks(hit: ProductHit, name: str, value: str) -> bool:
+    """Whether the record does not say that there is one of that colour or size."""
+    return hit.sku is None and value not in product_traits(hit.product).get(name, frozenset())
 
 
 def _of_number(reading: Reading, wanted: str) -> Iterator[Reason]:

@@ -19,11 +19,12 @@ from cs_bot.records.shop import (
     Variant,
 )
 from cs_bot.records.talk import Customer, Message, PictureState, PictureUse, Turn
-from cs_bot.records.words import Action, End, Kind, Mode, Owner, Reason, Route, ordered, strictest
+from cs_bot.records.words import MODE_REASONS, Action, End, Kind, Mode, Owner, Reason, Route, ordered, strictest
 
 __all__ = [
     "ASPECTS",
     "ITEM_ATTRIBUTES",
+    "MODE_REASONS",
     "ORDER_FIELDS",
     "SCHEMA_VERSION",
     "Action",

@@ -117,6 +117,7 @@ class Reason(StrEnum):
     CALIBRATED = "calibrated"
 
 
+MODE_REASONS = {Mode.OFF: Reason.MODE_OFF, Mode.SHADOW: Reason.MODE_SHADOW, Mode.ASSIST: Reason.MODE_ASSIST}
 _RANK = {reason: rank for rank, reason in enumerate(Reason)}
 
 

@@ -16,8 +16,9 @@ from cs_bot.errors import ConfigError, ImportRefused, NotFound
 from cs_bot.receive import receive
 from cs_bot.records import Action, FieldState, Kind, Mode, Policy, ReadField, Reason
 from cs_bot.settings import Settings
+from cs_bot.store import tables
 from cs_bot.store.database import Database
-from cs_bot.store.queries import agents
+from cs_bot.store.queries import agents, forgetting
 from cs_bot.testing import ScriptedVision, a_look, shop_event, shop_message, shop_request
 from tests.desk import a_picture
 from tests.makers import faq_in, order_in
@@ -160,6 +161,44 @@ def test_an_engine_that_sees_something_else_is_shown(day: Services, tmp_path: Pa
     assert changes[0].what == "would_hold"
     evaluate.write_simulation(tmp_path / "day.html", changes, day="2026-11-20", what="another engine")
     assert "sent then, held now" in (tmp_path / "day.html").read_text("utf-8")
+
+
+def test_who_has_taken_over_since_took_over_nothing_of_that_day(day: Services) -> None:
+    say(day, "conversation.taken_by_human", {"conversation_id": "c1"})
+    assert [change.what for change in replayed(day)] == ["same", "same"]
+
+
+@pytest.fixture
+def forgotten(day: Services) -> Services:
+    """The day long after: words and pictures are older than their retention."""
+    with day.database.write() as tx:
+        forgetting.forget_drafts(tx, tables.drafts.c.id > 0)
+        forgetting.let_go_of_pictures(tx, tables.picture_uses.c.id > 0)
+    return day
+
+
+@pytest.mark.parametrize("looks_again", [False, True])
+def test_what_has_been_forgotten_is_not_judged_anew(forgotten: Services, looks_again: bool) -> None:
+    changes = replayed(forgotten, looks_again=looks_again)
+    assert [change.what for change in changes] == ["failed", "failed"]
+    assert "older than its retention" in str(changes[0].problem)
+
+
+def test_no_case_is_made_of_what_has_been_forgotten(forgotten: Services, tmp_path: Path) -> None:
+    rules = {"settings": forgotten.settings, "policy": forgotten.policy()}
+    with pytest.raises(NotFound, match="retention"):
+        evaluate.save_case(forgotten.database, forgotten.media, 1, tmp_path / "c" / "c.jsonl", **rules)  # type: ignore[arg-type]
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("name", ["../p.png", "/etc/passwd", "a\x00b", "."])
+def test_a_picture_outside_the_folder_of_the_cases_is_not_read(folder: Path, name: str) -> None:
+    (folder / "set").mkdir()
+    for kept in ("orders.jsonl", "faq.jsonl"):
+        (folder / "set" / kept).write_bytes((folder / kept).read_bytes())
+    cases = told(folder / "set", {**case("out"), "pictures": [name]})
+    with pytest.raises(NotFound, match="not there"):
+        ran(cases)
 
 
 def test_a_turn_outside_the_day_is_not_in_it(day: Services) -> None:

@@ -41,7 +41,7 @@ from cs_bot.records import (
     ordered,
 )
 from tests.readings import look
-from tests.unit.answer_cases import NOW, hit, lookup, made, order, owned, product, reading, shop
+from tests.unit.answer_cases import NOW, hit, lookup, made, order, owned, product, reading, shop, variants
 
 SHA = "a" * 64
 NUMBER = "2845112344556677889"
@@ -310,6 +310,39 @@ def test_one_thing_wrong_holds_the_reply_and_is_named(reason: Reason, build: Cal
     assert reason in decision.reasons
     assert Reason.PROVEN not in decision.reasons
     assert decision.reasons == ordered(decision.reasons)
+
+
+OPEN = {
+    "no price in the record": lambda: goods_case(lookup(product(price=None)), aspects=("price",)),
+    "a price for one of two": lambda: goods_case(
+        lookup(product()), lookup(product("P2", price=None)), aspects=("price",)
+    ),
+    "no link that may be told": lambda: goods_case(lookup(product(url="javascript:x")), aspects=("link",)),
+    "whether it fits": lambda: goods_case(aspects=("fit",)),
+    "what goes with it": lambda: goods_case(aspects=("advice", "price")),
+    "a colour nobody knows of": lambda: goods_case(aspects=("stock",), wanted={"colour": "red"}),
+    "a size it does not come in": lambda: goods_case(
+        lookup(product(attributes={"Size": "M"})), aspects=("stock",), wanted={"size": "XL"}
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OPEN)
+def test_a_reply_about_goods_that_leaves_open_what_is_asked_waits_for_a_person(what: str) -> None:
+    assert Reason.NO_ANSWER in OPEN[what]().decide().reasons
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: goods_case(aspects=("price", "stock", "link")),
+        lambda: goods_case(lookup(product(price=None, stock=None, variants=variants(1, 0))), aspects=("stock",)),
+        lambda: goods_case(lookup(product(attributes={"颜色": "黑色"})), aspects=("colour",), wanted={"colour": "red"}),
+        lambda: goods_case(lookup(product(), product("P2"), outcome=LookupOutcome.CLOSE), aspects=("price",)),
+    ],
+)
+def test_a_reply_about_goods_that_says_or_asks_back_what_is_asked_has_an_answer(build: Callable[[], Case]) -> None:
+    assert Reason.NO_ANSWER not in build().decide().reasons
 
 
 def test_every_reason_the_gate_can_give_has_a_test() -> None:

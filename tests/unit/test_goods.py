@@ -1,6 +1,7 @@
 """Replies about products: figures only from records, things told apart, engines' words only where they may stand."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,8 @@ from cs_bot.answer import LANGUAGES, wanted, written
 from cs_bot.answer.templates import phrases
 from cs_bot.claims import find_claims, slot_names
 from cs_bot.errors import DraftRefused
-from cs_bot.records import Facts, Kind, LookupOutcome, Reason, Route
+from cs_bot.knowledge.product_words import read_product_words
+from cs_bot.records import Draft, Facts, Kind, LookupOutcome, Product, Reason, Route
 from cs_bot.testing import some_words
 from cs_bot.vision.base import Ask
 from tests.readings import look, turn
@@ -158,3 +160,77 @@ def _clear(language: str) -> tuple[object, ...]:
     name, read, facts = next(iter(goods_cases(language)))
     assert name == "clear"
     return read, facts, shop(language)
+
+
+def told(record: Product, question: str, language: str = "zh", **values: Any) -> Draft:
+    """The templates' reply to a question about one product that was found."""
+    words = read_product_words(question)
+    shown = {"looks": (look(Kind.PRODUCT),), "aspects": words.aspects, "wanted": words.wanted, "question": question}
+    found = lookup(record).model_copy(update={"hits": (lookup(record).hits[0].model_copy(update=values),)})
+    return made(reading(language, "product", Kind.PRODUCT, **shown), Facts(products=(found,)), shop(language))
+
+
+@pytest.mark.parametrize("question", ["红色的有货吗？", "红色的多少钱？", "有红色吗？"])
+@pytest.mark.parametrize("goods", [{"variants": variants(1, 1)}, {"attributes": {"颜色": "黑色"}}])
+def test_of_a_colour_that_the_record_does_not_list_neither_stock_nor_price_is_told(
+    question: str, goods: dict[str, Any]
+) -> None:
+    draft = told(product(**goods), question)
+    assert set(draft.slots) == {"p1.is", "p1.colour_line"}
+    assert "货" not in draft.text
+    assert "129" not in draft.text
+
+
+def test_where_nobody_counts_one_variant_the_product_is_not_called_sold_out() -> None:
+    assert "p1.stock" not in told(product(stock=None, variants=variants(0, None)), "有货吗？").slots
+    assert "没有现货" in told(product(stock=None, variants=variants(0, 0)), "有货吗？").text
+
+
+def test_a_variant_without_a_price_of_its_own_has_the_products() -> None:
+    black, white = variants(1, 1)
+    goods = product(price=Decimal(200), variants=(black, white.model_copy(update={"price": None})))
+    assert "129.00 元 到 200.00 元" in told(goods, "多少钱？").text
+    unknown = product(price=None, variants=(black, white.model_copy(update={"price": None})))
+    assert "看具体规格" in told(unknown, "多少钱？").text
+
+
+def test_of_an_sku_that_a_record_has_twice_no_price_is_picked() -> None:
+    black, white = variants(1, 1, price=150)
+    goods = product(price=None, variants=(black, white.model_copy(update={"sku": black.sku})))
+    assert "129.00 元 到 150.00 元" in told(goods, "多少钱？", sku=black.sku).text
+
+
+def test_a_price_of_nothing_is_no_price() -> None:
+    assert set(told(product(price=Decimal(0)), "多少钱？").slots) == {"p1.is"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "//shop.example/P1",
+        "ftp://shop.example/P1",
+        "https:///P1",
+        "https://shop.example@evil.example/P1",
+        "https://shop.example/P1 call 13800138000",
+        'https://shop.example/"><b>',
+        "https://[broken/P1",
+    ],
+)
+def test_only_a_plain_web_address_is_ever_stated_as_a_link(url: str) -> None:
+    draft = told(product(url=url), "链接发我")
+    assert set(draft.slots) == {"p1.is"}
+    cards = Facts(products=(lookup(product(url=url), product("P2"), outcome=LookupOutcome.CLOSE),))
+    read = reading("zh", "product", Kind.PRODUCT, looks=(look(Kind.PRODUCT),))
+    assert url not in made(read, cards, shop()).text
+
+
+@pytest.mark.parametrize("title", ["\u200b\u202e", "x" * 5000])
+def test_a_title_that_can_not_be_shown_is_not_answered_with(title: str) -> None:
+    assert told(product(title=title), "多少钱？").template_id == "checking"
+
+
+def test_braces_markup_and_hidden_characters_of_a_title_stay_words() -> None:
+    text = told(product(title="{order.number}\n<b>帆布\u202e包</b>"), "多少钱？").text
+    assert "「{order.number} <b>帆布包</b>」" in text

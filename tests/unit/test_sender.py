@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from cs_bot import pipeline
+from cs_bot import calibration, pipeline, review
 from cs_bot.bootstrap import Services
 from cs_bot.errors import LeaseLost
 from cs_bot.knowledge.faq import search_column
 from cs_bot.receive import receive
-from cs_bot.records import Outbound, Receipt, SendState
+from cs_bot.records import Kind, Mode, Outbound, Reason, Receipt, Route, SendState
 from cs_bot.schemas import FaqIn
 from cs_bot.sender import Sender
 from cs_bot.store import tables
@@ -192,6 +192,23 @@ def test_a_send_that_breaks_leaves_its_row_to_upkeep_and_the_sender_free(shop: S
     ask(shop, "c2")
     answer(shop)
     wait_for(lambda: states(shop) == ["sending", "sent"], "the next send", 5)
+
+
+def test_a_reply_in_the_outbox_goes_nowhere_once_its_kind_is_no_longer_sent_alone(shop: Services) -> None:
+    at_once = shop.settings.deliver.model_copy(update={"at_once": False})
+    shop.settings = shop.settings.model_copy(update={"deliver": at_once})
+    ask(shop)
+    answer(shop)
+    assert states(shop) == ["pending"]
+    calibration.set_mode(shop.database, shop.policy(), (Kind.TEXT, Route.FAQ), Mode.ASSIST, share=1.0, by="the owner")
+    shop._policy = None  # read again, as every few seconds
+    rules = {"database": shop.database, "channels": shop.channels, "settings": shop.settings, "ring": shop.ring}
+    assert not pipeline.deliver_due(**rules, policy=shop.policy())  # type: ignore[arg-type]
+    assert states(shop) == ["cancelled"]
+    assert answer(shop), "it is answered anew"
+    assert sent(shop) == []
+    [waiting] = review.list_open(shop.database)
+    assert waiting.reasons == (Reason.MODE_ASSIST,)
 
 
 def test_where_answer_workers_do_not_reach_the_platforms_the_bell_is_rung(shop: Services) -> None:
