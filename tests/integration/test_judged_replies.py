@@ -78,7 +78,7 @@ def send(services: bootstrap.Services, *receipts: SendState) -> None:
             services.database,
             channels={("generic", "shop"): channel},
             settings=services.settings,
-            policy=Policy(),
+            policy=Policy(modes={"*/*": Mode.AUTO}),
             refetch=lambda *_: "f",
         )
 
