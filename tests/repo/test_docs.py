@@ -59,3 +59,26 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_pages_name_no_machine() -> None:
     for page in PAGES:
         assert not re.search(r"/work/|/root/|/tmp/", page.read_text(encoding="utf-8")), page.name
+
+
+def folders() -> list[str]:
+    """Every module and package right under cs_bot, every package below, and the folders beside it."""
+    here = ROOT / "cs_bot"
+    modules = [path.name for path in here.glob("*.py") if path.stem != "__init__"]
+    packages = [f"{path.parent.name}/" for path in here.glob("*/__init__.py")]
+    below = [f"{path.parent.name}/" for path in here.glob("*/*/__init__.py")]
+    beside = [f"{path.parent.name}/" for path in ROOT.glob("*/*.py") if path.parent.name not in ("cs_bot", "tests")]
+    return sorted({*modules, *packages, *below, *beside})
+
+
+def test_the_picture_of_the_folders_is_complete_and_true() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    picture = page.partition("## Folders")[2].partition("## ")[0]
+    assert [name for name in folders() if not re.search(rf"(?<![\w.]){re.escape(name)}", picture)] == []
+    named = set(re.findall(r"(?<![\w.])[a-z_]+(?:/|\.py)(?![\w*])", picture))
+    there = {
+        path.name + ("/" if path.is_dir() else "") for top in ("cs_bot", "workers") for path in (ROOT / top).rglob("*")
+    }
+    assert named - there - {f"{path.name}/" for path in ROOT.iterdir()} == set()
+    tests = picture.partition("    tests/")[2].strip()
+    assert set(tests.split(", ")) == {path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")}

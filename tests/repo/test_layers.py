@@ -1,11 +1,14 @@
 """Who may import whom (docs/architecture.md): only downwards, never sideways; and the fences around libraries."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import grimp
 import pytest
 
+ROOT = Path(__file__).parents[2]
 LAYERS = """
 cli
 demo
@@ -61,6 +64,13 @@ def rank_of() -> dict[str, tuple[int, int]]:
 
 def top(module: str) -> str:
     return module.split(".")[1] if module.count(".") else ""
+
+
+def test_the_layers_are_those_of_the_docs() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = re.search(r"## Who may import whom\n[^\n]*\n[^\n]*\n*((?:    \S.*\n)+)", page)
+    assert drawn is not None
+    assert [line.strip() for line in drawn[1].strip().splitlines()] == LAYERS.strip().splitlines()
 
 
 def broken_layers(graph: grimp.ImportGraph) -> list[str]:
@@ -121,14 +131,11 @@ def test_a_library_stays_behind_its_fence(graph: grimp.ImportGraph, library: str
 
 
 def test_only_settings_read_the_environment() -> None:
-    from pathlib import Path
-
-    root = Path(__file__).parents[2]
-    allowed = {"cs_bot/settings.py", "cs_bot/supervisor.py", "cs_bot/cli/run.py"}
+    allowed = {"cs_bot/settings/loading.py", "cs_bot/supervisor.py", "cs_bot/cli/run.py"}
     guilty = {
-        str(path.relative_to(root))
+        str(path.relative_to(ROOT))
         for folder in ("cs_bot", "workers")
-        for path in (root / folder).rglob("*.py")
+        for path in (ROOT / folder).rglob("*.py")
         if ("os.environ" in path.read_text() or "getenv" in path.read_text()) and "/demo/" not in str(path)
     }
     assert guilty - allowed == set()
