@@ -1,6 +1,7 @@
 """The catalog found by words, codes and with typing errors, on each kind of database."""
 
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -209,3 +210,26 @@ def test_every_part_of_a_chinese_title_finds_its_product(database: Database) -> 
                 part = run[at : at + length]
                 if without_talk(part) == part and not colours_in(part):
                     assert product.product_id in ids(find(database, part, limit=50)), part
+
+
+@pytest.mark.parametrize(
+    "text", ["1234567890" * 2000, "a" * 20_000, " ".join(f"AB-{n}" for n in range(2500)), "1." * 9000]
+)
+def test_a_hostile_question_is_looked_up_in_bounded_time(sqlite_database: Database, text: str) -> None:
+    put(sqlite_database, shop_goods())
+    began = time.process_time()
+    assert find(sqlite_database, f"有货吗 {text}") == ()
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("text", ["1", "2.", "1 有货吗", "有货吗 1.1.1", "in stock? 1", "5 still available?", "S", "a"])
+def test_a_number_that_chooses_from_what_was_shown_names_no_product(sqlite_database: Database, text: str) -> None:
+    put(sqlite_database, shop_goods())
+    assert find(sqlite_database, text) == ()
+
+
+def test_a_number_that_stands_in_a_title_is_asked_about_and_never_clear(sqlite_database: Database) -> None:
+    put(sqlite_database, [product_in("J", "Jeans 501"), product_in("B", "四件套 1.8m")])
+    for text in ("501 有货吗", "1.8m有货吗"):
+        assert of_words(find(sqlite_database, text)) is LookupOutcome.CLOSE
+    assert of_words(find(sqlite_database, "jeans 501")) is LookupOutcome.CLEAR

@@ -1,6 +1,7 @@
 """Products in the store: guarded upserts, codes, pictures that follow what the product names, on each database."""
 
 from datetime import timedelta
+from random import Random
 
 import pytest
 
@@ -174,3 +175,12 @@ def test_a_worker_leaves_picture_files_to_the_machine_that_has_them(database: Da
         assert product_pictures.claim(tx, lease_s=30) is None
         assert product_pictures.any_due(tx, local=True) is True
         assert product_pictures.any_due(tx) is False
+
+
+def test_a_product_with_more_words_than_a_search_index_takes_is_stored_all_the_same(database: Database) -> None:
+    letters = Random(1)
+    words = lambda n: "".join(chr(letters.randrange(0x4E00, 0x9FA5)) for _ in range(n))  # noqa: E731
+    told = product_in("P1", "帆布鞋", attributes={words(20): words(180) for _ in range(3000)})
+    assert put(database, [told]) == [Saved.CREATED]
+    with database.read() as tx:
+        assert [product_id for product_id, _ in products.candidates(tx, CHANNEL, ACCOUNT, [("帆布", False)])] == ["P1"]

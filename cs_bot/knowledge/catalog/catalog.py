@@ -11,6 +11,7 @@ from cs_bot.knowledge.catalog import lookup, search
 from cs_bot.knowledge.catalog.lookup import Shown, Thing
 from cs_bot.knowledge.catalog.pictures import PictureIndexes, cut_out, pixels_of
 from cs_bot.knowledge.catalog.spelling import Vocabulary
+from cs_bot.knowledge.intents import MAX_READ
 from cs_bot.knowledge.likeness import Box as LikenessBox
 from cs_bot.knowledge.likeness import Pixels, is_clear
 from cs_bot.knowledge.likeness.judge import Verdict
@@ -53,11 +54,12 @@ class Catalog:
     ) -> tuple[ProductHit, ...]:
         """Products that words mean, best first, each with its score in 0..1 and its margin to the next one.
 
-        A product id, SKU or style number in the text decides alone (likeness CODE, score 1 when it is exact).
+        A product id, SKU or style number in the text decides alone (likeness CODE, score 1 when it is exact). Of a text
+        longer than MAX_READ characters only the start is read.
         `attributes`: keys of records.ITEM_ATTRIBUTES and `size`, as seen on a picture or asked for.
         """
         shelf = search.Shelf(tx, channel, account)
-        wanted = search.Wanted(text, attributes or {})
+        wanted = search.Wanted(text[:MAX_READ], attributes or {})
         hits = search.by_codes(shelf, wanted)
         if not any(hit.score == 1.0 for hit in hits):
             hits += search.by_words(shelf, wanted, lambda: self._vocabulary(tx, channel, account))

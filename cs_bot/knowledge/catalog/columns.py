@@ -10,6 +10,7 @@ from cs_bot.store.queries.products import Searchable, product_code
 
 GRAMS_VERSION = 1  # raise it when the search column is built otherwise: `cs-bot catalog index` then renews stored ones
 MOST_VARIANTS = 200  # whose words are in the search column; the codes of all are found
+MOST_TEXT = 20_000  # characters of attributes and variants that are searched: PostgreSQL refuses columns beyond 1 MB
 CODE_NAMES = re.compile(
     r"(?:货号|款号|型号|编号|条码|条形码|商品编码|品番|型番|품번|모델명|sku|mpn|upc|ean|isbn|gtin|barcode|"
     r"article(?: number)?|style(?: (?:no|number|code))\.?|item (?:no|number|code)\.?|model(?: (?:no|number))?\.?)",
@@ -17,7 +18,7 @@ CODE_NAMES = re.compile(
 )
 
 _TO_SIMPLIFIED = str.maketrans(SIMPLIFIED)
-_HYPHENED = re.compile(r"[A-Za-z0-9]+(?:[-'’][A-Za-z0-9]+)+")
+_HYPHENED = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]++(?:[-'’][A-Za-z0-9]++)++")  # linear, whatever is written
 
 
 def searchable(item: ProductIn) -> Searchable:
@@ -29,7 +30,7 @@ def search_column(item: ProductIn) -> str:
     """Three lines of grams: the title; brand and category; attributes and variants."""
     kind = " ".join(filter(None, (item.brand, item.category)))
     more = dict.fromkeys(_words_of(item))
-    return "\n".join(grams(plain(text)) for text in (item.title, kind, " | ".join(more)))
+    return "\n".join(grams(plain(text)) for text in (item.title, kind, " | ".join(more)[:MOST_TEXT]))
 
 
 def plain(text: str) -> str:

@@ -19,7 +19,7 @@ FIELDS = (1.0, 0.95, 0.85)
 CHARACTER = 0.22  # of a pair of characters that a product lacks, each one that it has
 ERRORS = (1.0, 0.8, 0.65)  # a word with none, one, two typing errors
 UNKNOWN = 0.5  # weight of a pair of characters that no product has: often the end of one word and the start of another
-UNSURE = 0.7  # highest score while a Latin word, or what the question ends in, is not in the product as it was written
+UNSURE = 0.7  # highest score of numbers alone, and while a Latin word or the question's end is not in it as written
 TITLE_SHARE = 0.12  # of the score: how much of the title was said; decides between products that fit the words alike
 
 _CODE = re.compile(r"[A-Za-z0-9]+(?:[-_./#][A-Za-z0-9]+)*")
@@ -27,6 +27,8 @@ LEAST_DIGITS = 5  # of a code without letters: shorter ones are sizes, prices an
 PARTS = 4  # of a code that was written with blanks in it
 LEAST_MIXED = 4  # characters of a code with letters and digits
 _CAPACITY = re.compile(r"\d+(?:ml|l|kg|g|gb|tb|mm|cm|m|w|v|a|mah|oz|inch|in|hz|k|寸|xl|px|pcs|pc|s)", re.IGNORECASE)
+_NO_NAME = re.compile(r"\d{1,2}|[a-z]")  # "1" and "2." choose from what was shown, "S" is a size
+_NUMBER = re.compile(r"\d+[a-z]{0,3}")  # "501", "8m": may be a name, but is not surely one
 _PIECES = re.compile(r"[a-z]+|\d+")
 
 
@@ -65,6 +67,11 @@ def units_of(text: str, vocabulary: Vocabulary | None = None) -> tuple[Unit, ...
     latin = [term.text for term in worded if _is_latin(term.text)]
     joined = {word: a + b for a, b in pairwise(latin) for word in (a, b)}
     return tuple(_unit(term, joined.get(term.text), vocabulary, must=term.text == head) for term in worded)
+
+
+def name_nothing(units: Sequence[Unit]) -> bool:
+    """Whether a question is nothing but a short number or a letter: no product is meant by it, whatever has it."""
+    return all(_NO_NAME.fullmatch(unit.forms[0][0]) for unit in units)
 
 
 def _head(text: str) -> str | None:
@@ -126,6 +133,7 @@ class Scorer:
 
     def __init__(self, units: Sequence[Unit], found: Mapping[str, Lines], total: int) -> None:
         self.units = units
+        self._named = not all(_NUMBER.fullmatch(unit.forms[0][0]) for unit in units)
         frequency = Counter(gram for lines in found.values() for gram in frozenset().union(*lines.grams))
         self._idf = {gram: math.log(1 + (total + 1) / (n + 0.5)) for gram, n in frequency.items()}
         self._unknown = math.log(1 + (total + 1) / 1.5)
@@ -151,7 +159,7 @@ class Scorer:
         share = sum(self._idf.get(gram, 0.0) for gram in title if gram in said) / weight if weight else 0.0
         sure = all(said & {gram for gram, _, credit in unit.forms if credit == 1.0} for unit in self.units if unit.must)
         score = fits / total * (1 - TITLE_SHARE + TITLE_SHARE * share)
-        return round(score if sure else min(score, UNSURE), 6)
+        return round(score if sure and self._named else min(score, UNSURE), 6)
 
     def _credit(self, unit: Unit, lines: Lines, said: set[str]) -> float:
         best = 0.0

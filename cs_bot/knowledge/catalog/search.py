@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cs_bot.knowledge.catalog import traits
-from cs_bot.knowledge.catalog.query import Lines, Scorer, Unit, codes_in, search_terms, units_of
+from cs_bot.knowledge.catalog.query import Lines, Scorer, Unit, codes_in, name_nothing, search_terms, units_of
 from cs_bot.knowledge.catalog.spelling import Vocabulary
 from cs_bot.records import Likeness, Product, ProductHit
 from cs_bot.store.database import Transaction
@@ -16,6 +16,7 @@ LOADED = 40  # products loaded with their variants, best first: colour and size 
 WRONG_TRAIT = 0.85  # of the score: the product comes in other colours (or sizes) only
 UNKNOWN_TRAIT = 0.96  # ... it is not known in which
 CODE_START = 5  # characters of a code that may go on; 1 is taken from the score by what is missing
+MOST_STARTS = 100  # codes whose beginning is looked for, longest first
 WORDED = ("category", "brand", "material", "style")  # attributes that are searched as words
 
 
@@ -71,7 +72,7 @@ def by_codes(shelf: Shelf, wanted: Wanted) -> list[ProductHit]:
     exact = products.by_codes(shelf.tx, shelf.channel, shelf.account, codes)
     meant = _most_exact(exact)
     scores = {(hit.product_id, hit.sku): 1.0 for hit in meant}
-    for code in codes:
+    for code in codes[:MOST_STARTS]:
         if any(hit.code == code for hit in exact) or len(code) < CODE_START:
             continue
         for hit in products.by_code_prefix(shelf.tx, shelf.channel, shelf.account, code):
@@ -135,7 +136,7 @@ def by_words(shelf: Shelf, wanted: Wanted, vocabulary: Callable[[], Vocabulary])
 
 def _scores(shelf: Shelf, text: str, vocabulary: Callable[[], Vocabulary]) -> dict[str, float]:
     units = units_of(text)
-    if not units:
+    if name_nothing(units):
         return {}
     total = shelf.count()
     scores = _scored(units, shelf.candidates(units, loosely=False), total)
