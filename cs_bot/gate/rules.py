@@ -31,7 +31,7 @@ ANSWERED_KINDS = {  # what a reply of that route can be about; a turn with anoth
     Route.PROOF: _RULES,
     Route.FAQ: _RULES,
     Route.CATALOG: frozenset(Kind) - {Kind.OTHER},
-    Route.ADVICE: frozenset(Kind) - {Kind.OTHER, Kind.ORDER},
+    Route.ADVICE: frozenset(Kind) - {Kind.OTHER},
 }
 # What a proven order may be told without a person; a wish (refund, cancel, change ...) never is.
 PROOF_INTENTS = frozenset({"order_status", "ship_when", "arrive_when", "order_amount", "order_number", "tracking"})

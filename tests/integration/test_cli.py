@@ -19,7 +19,11 @@ from tests.services import PostgresServer, RedisServer, free_port
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["up", "web", "worker", "migrate", "doctor", "demo", "read", "ask", "replay"]
 COMMANDS += ["orders", "orders import", "faq", "faq import", "user", "user add", "user list", "user disable"]
-COMMANDS += ["cache", "cache stats", "cache purge", "customer", "customer show", "customer delete"]
+COMMANDS += ["cache", "cache stats", "cache purge", "customer", "customer show", "customer delete", "evaluate"]
+COMMANDS += ["catalog", *(f"catalog {name}" for name in ("import", "index", "find", "list", "show"))]
+COMMANDS += ["gate", *(f"gate {name}" for name in ("report", "calibrate", "mode", "set", "history"))]
+COMMANDS += ["audit", "audit next", "audit judge"]
+GROUPS = ("orders", "faq", "user", "cache", "customer", "catalog", "gate", "audit")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -27,7 +31,7 @@ def test_every_command_explains_itself_with_an_example(run: Run, command: str) -
     done = run(*command.split(), "--help")
     assert done.code == 0
     assert "Usage: cs-bot" in done.out
-    if command not in ("orders", "faq", "user", "cache", "customer"):
+    if command not in GROUPS:
         assert f"Example: cs-bot {command}" in done.out
 
 

@@ -57,7 +57,9 @@ class Running:
         found = {}
         for child in self.process.children(recursive=True):
             with suppress(psutil.NoSuchProcess, IndexError):
-                found[_what(child.cmdline())] = child
+                what = _what(child.cmdline())
+                if what is not None:
+                    found[what] = child
         return found
 
     def said(self) -> str:
@@ -70,10 +72,11 @@ class Running:
         self.process.wait(10)
 
 
-def _what(command: list[str]) -> str:
+def _what(command: list[str]) -> str | None:
+    """None for a child that is not yet what it will be: between fork and exec it looks like its parent."""
     if "redis-server" in command[0]:
         return "redis"
-    return "web" if "web" in command else next(part for part in command if "workers." in part).split(".")[1]
+    return "web" if "web" in command else next((p.split(".")[1] for p in command if "workers." in p), None)
 
 
 def settings_file(folder: Path, port: int, more: str = "") -> Path:
