@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from cs_bot import turns
 from cs_bot.errors import ConfigError, ImportRefused, NotFound
+from cs_bot.masking import mask
 from cs_bot.records import Action, Facts, Kind, PictureState, PictureUse, Policy, Record, Turn
 from cs_bot.schemas import Person
 from cs_bot.settings import Settings
@@ -112,7 +113,7 @@ def save_case(
     """Append a stored turn to a file of cases, with its pictures and the records that it was answered from.
 
     What a person did with the draft is what is expected: an approved one may be sent as it stands, an edited or
-    rejected one not. The customer keeps no name and no contacts. Raises NotFound.
+    rejected one not. The customer keeps no name and no contacts, the words no phone and no address. Raises NotFound.
     """
     turn = turns.stored(database, turn_id, settings=settings, policy=policy)
     with database.read() as tx:
@@ -126,9 +127,9 @@ def save_case(
     path.parent.mkdir(parents=True, exist_ok=True)
     case = Case(
         case_id=f"turn-{turn_id}",
-        text=turn.text,
+        text=mask(turn.text),
         pictures=_pictures(turn, media, path.parent),
-        earlier=turn.earlier,
+        earlier=tuple((who, mask(said)) for who, said in turn.earlier),
         customer=Person(id=turn.customers[0].external_id if turn.customers else "somebody"),
         tags=("saved",),
         expect=_expected(draft, decision, verdict),

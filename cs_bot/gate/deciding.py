@@ -30,7 +30,7 @@ def decide(
         *rules.of_kinds(reading, draft),
         *rules.of_draft(reading, facts, draft),
         *(rules.of_proof(turn, reading, facts, policy, now) if rules.states_order(draft) else ()),
-        *(rules.of_catalog(reading, facts, draft, policy, now) if route is Route.CATALOG else ()),
+        *(rules.of_catalog(facts, policy, now) if route is Route.CATALOG else ()),
     }
     evidence, by = signals.signals(reading, facts, draft), signals.engines(reading, draft)
     leave = leave_for(turn, reading, route, policy, evidence, by)

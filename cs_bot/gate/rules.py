@@ -117,6 +117,8 @@ def of_draft(reading: Reading, facts: Facts, draft: Draft | None) -> Iterator[Re
         yield Reason.NO_ANSWER
     if draft.route is Route.FAQ and not facts.faq:
         yield Reason.NO_ANSWER
+    if draft.route in (Route.CATALOG, Route.ADVICE) and _leaves_open(reading, facts, draft):
+        yield Reason.NO_ANSWER
 
 
 def _states_only_slots(draft: Draft) -> bool:
@@ -149,9 +151,9 @@ def states_order(draft: Draft | None) -> bool:
     return draft is not None and (draft.route is Route.PROOF or any(name.startswith("order.") for name in draft.slots))
 
 
-def of_catalog(reading: Reading, facts: Facts, draft: Draft | None, policy: Policy, now: datetime) -> Iterator[Reason]:
-    """What the catalog could not settle, what the draft leaves open, and records that are too old to be told."""
-    if not facts.products or (draft is not None and _leaves_open(reading, facts, draft)):
+def of_catalog(facts: Facts, policy: Policy, now: datetime) -> Iterator[Reason]:
+    """What the catalog could not settle, and records that are too old to be told."""
+    if not facts.products:
         yield Reason.NO_ANSWER
     oldest = now - timedelta(seconds=policy.product_max_age_s)
     for lookup in facts.products:

@@ -221,6 +221,15 @@ def test_a_turn_becomes_a_case_that_runs_with_its_records(day: Services, tmp_pat
         evaluate.save_case(day.database, day.media, 99, path, settings=day.settings, policy=day.policy())
 
 
+def test_a_saved_case_holds_no_phone_of_what_was_written(day: Services, tmp_path: Path) -> None:
+    say(day, "message.created", shop_message("我的手机号 13800138000，你们几点下班？", conversation_id="c3"))
+    assert pipeline.answer_due(day.parts(), ring=day.ring)
+    path = tmp_path / "c.jsonl"
+    evaluate.save_case(day.database, day.media, 3, path, settings=day.settings, policy=day.policy())
+    assert "13800138000" not in path.read_text("utf-8")
+    assert "几点下班" in path.read_text("utf-8")
+
+
 def test_what_a_person_did_with_the_draft_is_what_is_expected(day: Services, tmp_path: Path) -> None:
     with day.database.write() as tx:
         agent_id = agents.add(tx, name="mei", role="agent", token_sha256="0" * 64)

@@ -327,6 +327,14 @@ OPEN = {
 }
 
 
+def test_an_engines_friendly_words_are_no_answer_to_a_question_of_price() -> None:
+    case = goods_case(aspects=("price",))
+    friendly = {"template_id": "written", "template": "很不错的选择。", "slots": {}, "text": "很不错的选择。"}
+    case.draft = made(case.reading, case.facts, shop()).model_copy(update={**friendly, "route": Route.ADVICE})
+    assert Reason.NO_ANSWER in case.decide().reasons
+    assert Reason.NO_ANSWER not in case.spoil("reading", aspects=("advice",)).decide().reasons
+
+
 @pytest.mark.parametrize("what", OPEN)
 def test_a_reply_about_goods_that_leaves_open_what_is_asked_waits_for_a_person(what: str) -> None:
     assert Reason.NO_ANSWER in OPEN[what]().decide().reasons
