@@ -26,6 +26,7 @@ PART_MIN = 0.22  # no part is narrower than this share of the picture
 ALIKE = 2.2  # parts beside each other differ in size no more than this
 GAP = 0.025  # free of things over at least this share of the picture
 BLOB = 0.025  # a thing covers at least this share of the picture
+PAPER, ON_PAGE, PAPER_SHARE = 92.0, 4.0, 0.6  # a page is this light; what differs by more is printed; the rest is bare
 WHOLE = "whole"
 
 _VS = re.compile(r"^\W*(?:vs|v\.s|pk|对比|對比|比较|比較)\W*$", re.IGNORECASE)
@@ -67,7 +68,11 @@ def layout_of(picture: Pixels, page: Page | None = None) -> Layout:
     small, scale = _small(picture)
     lab = lab_of(small)
     tagged = page is not None and _tagged(page)
-    boxes = _divided(lab, (0, 0, small.shape[1], small.shape[0]), DEEP)
+    divided = _divided(lab, (0, 0, small.shape[1], small.shape[0]), DEEP)
+    boxes = [box for box in divided if len(divided) == 1 or not _is_page(lab, box)]
+    if len(boxes) == 1 < len(divided):  # the photo of a page, with the page around it
+        whole = Part(WHOLE, _scaled(boxes[0], scale), _colour_in(lab, boxes[0]))
+        return Layout((whole,), Evidence.NONE, tagged)
     if len(boxes) > 1:
         return Layout(_parts([(box, _colour_in(lab, box)) for box in boxes], scale), Evidence.SEAM, tagged)
     mask = foreground(lab)
@@ -146,6 +151,21 @@ def _peaks(score: NDArray[np.floating], apart: int) -> list[int]:
         if heights[count - 1] > max(STEP, SHARPER * heights[count]):
             return places[:count]
     return []
+
+
+def _is_page(lab: Lab, box: Box) -> bool:
+    """Whether a part is the page beside a photo: lines of text and buttons, all flat and wide, on white."""
+    left, top, right, bottom = box
+    part = lab[top:bottom, left:right]
+    ground = np.median(part.reshape(-1, 3), axis=0)
+    off = np.linalg.norm(part - ground, axis=2) > ON_PAGE
+    if ground[0] < PAPER or np.hypot(*ground[1:]) > ON_PAGE or off.mean() > 1 - PAPER_SHARE:
+        return False
+    cv2 = import_module("cv2")
+    joined = cv2.dilate(off.astype(np.uint8), np.ones((1, max(3, round(GAP * off.shape[1]))), np.uint8))
+    _, _, shapes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    flat = [w > 2.5 * h for _, _, w, h, area in shapes[1:].tolist() if area > 4]
+    return len(flat) >= 3 and sum(flat) >= 0.6 * len(flat)
 
 
 def _colour_in(lab: Lab, box: Box) -> str | None:

@@ -117,6 +117,16 @@ def test_two_things_on_one_backdrop_may_be_a_comparison_and_a_pair_is_rather_one
     assert pair.kinds[Kind.COMPARISON] > 0.2
 
 
+def test_the_page_around_a_photo_is_no_thing() -> None:
+    page_part = Image.new("RGB", (300, 300), "white")
+    for n, width in enumerate((260, 220, 180, 240)):
+        ImageDraw.Draw(page_part).rectangle([16, 20 + 40 * n, 16 + width, 34 + 40 * n], fill=(228, 228, 230))
+    ImageDraw.Draw(page_part).rectangle([150, 240, 284, 272], fill=(235, 95, 60))
+    layout = layout_of(pixels(joined(disc((200, 30, 40), (206, 222, 232)), page_part, down=True)))
+    assert layout.evidence is Evidence.NONE
+    assert [(part.where, part.box, part.colour) for part in layout.parts] == [("whole", (0, 0, 300, 300), "red")]
+
+
 def test_boxes_of_a_turned_picture_are_those_of_the_picture_as_it_came() -> None:
     upright = joined(disc((200, 30, 40)), disc((60, 120, 205), (200, 210, 190)))
     assert upright.size == (600, 300)
