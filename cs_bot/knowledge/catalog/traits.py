@@ -1,10 +1,15 @@
 """Colour and size of products and variants in canonical names, and which variant a customer means."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from cs_bot.knowledge.attributes import attribute_key, canonical_colour, colours_in, sizes_in
 from cs_bot.knowledge.words import fold
 from cs_bot.records import Product, Variant
+
+# Shops write the same few words on thousands of variants; a customer's words never go through these.
+_colours, _sizes = lru_cache(maxsize=20_000)(colours_in), lru_cache(maxsize=20_000)(sizes_in)
+_canonical, _key = lru_cache(maxsize=5_000)(canonical_colour), lru_cache(maxsize=5_000)(attribute_key)
 
 SHORTEST_LITERAL = 2  # characters of a variant's own word that is looked for in the text
 
@@ -26,14 +31,14 @@ def variant_traits(variant: Variant) -> dict[str, frozenset[str]]:
     """Canonical colours and sizes of a variant, from its attributes, else from its title; unknown ones are left out."""
     found: dict[str, frozenset[str]] = {}
     for name, value in variant.attributes.items():
-        key = attribute_key(name)
-        if key == "colour" and colours_in(value):
-            found["colour"] = frozenset(colours_in(value))
-        elif key == "colour" and canonical_colour(value):
-            found["colour"] = frozenset({canonical_colour(value) or ""})
+        key = _key(name)
+        if key == "colour" and _colours(value):
+            found["colour"] = frozenset(_colours(value))
+        elif key == "colour" and _canonical(value):
+            found["colour"] = frozenset({_canonical(value) or ""})
         elif key == "size":
-            found["size"] = frozenset(sizes_in(value) or (value.strip().upper(),))
-    for name, read in (("colour", colours_in), ("size", sizes_in)):
+            found["size"] = frozenset(_sizes(value) or (value.strip().upper(),))
+    for name, read in (("colour", _colours), ("size", _sizes)):
         if name not in found and (named := read(variant.title)):
             found[name] = frozenset(named)
     return found
@@ -46,12 +51,12 @@ def product_traits(product: Product) -> dict[str, frozenset[str]]:
         for name, values in variant_traits(variant).items():
             found.setdefault(name, set()).update(values)
     for name, value in product.attributes.items():
-        key = attribute_key(name)
+        key = _key(name)
         if key == "colour":
-            found.setdefault("colour", set()).update(colours_in(value))
+            found.setdefault("colour", set()).update(_colours(value))
         elif key == "size":
-            found.setdefault("size", set()).update(sizes_in(value) or (value.strip().upper(),))
-    if not found.get("colour") and (named := colours_in(product.title)):
+            found.setdefault("size", set()).update(_sizes(value) or (value.strip().upper(),))
+    if not found.get("colour") and (named := _colours(product.title)):
         found["colour"] = set(named)
     return {name: frozenset(values) for name, values in found.items() if values}
 
@@ -68,7 +73,7 @@ def variant_meant(
     said = fold(text)
     for name in dict.fromkeys(name for variant in left for name in variant.attributes):
         literal = _literally(left, name, said)
-        key = attribute_key(name)
+        key = _key(name)
         if literal:
             left = literal
         elif key is not None and key in wanted:
