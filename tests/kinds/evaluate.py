@@ -112,7 +112,8 @@ def markdown(result: Result, engine: str) -> str:
     parts = [
         "# Kinds of pictures",
         f"Engine: {engine}. {result.pictures} drawn pictures, held out: things and questions of another part than the "
-        f"one that rules were tuned on (`python -m tests.kinds.evaluate`). Median {median(result.seconds):.2f} s a picture. Order "
+        "one that rules were tuned on (`python -m tests.kinds.evaluate`). "
+        f"Median {median(result.seconds):.2f} s a picture. Order "
         "pages have a page of their own ([screens.md](screens.md)).",
         "Drawn pictures are simpler than photos: read the figures as what the rules can do, no promise for a shop. "
         "Of the scene questions six were held out at first, read wrong, and moved to the tuned part; a first held-out "
