@@ -115,10 +115,13 @@ class Services:
 def first_policy(settings: Settings) -> Policy:
     """Version 1 of the policy, from the settings; raises ConfigError."""
     try:
-        return Policy(**{"version": 1, **settings.policy})
+        policy = Policy(**{"version": 1, **settings.policy})
     except ValidationError as problem:
         lines = [f"policy.{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in problem.errors()]
         raise ConfigError("settings are wrong: " + "; ".join(lines)) from None
+    if wrong := policy.misspelt():
+        raise ConfigError(f"settings are wrong: policy: no KIND/ROUTE: {', '.join(wrong)}")
+    return policy
 
 
 def build(settings: Settings, *, vision: Vision | None = None, **replaced: Any) -> Services:

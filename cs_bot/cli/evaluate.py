@@ -105,6 +105,8 @@ def _evaluate(
 ) -> None:
     before = _figures(baseline) if baseline is not None else None
     cases = evaluate.load_cases(path)
+    if not cases.cases:
+        raise ConfigError(f"{path} holds no case")
     rules = _changed(bootstrap.first_policy(settings), policy)
     with progress_bar("cases") as progress:
         ran = evaluate.run_cases(cases, settings, policy=rules, progress=progress)
@@ -135,7 +137,7 @@ def _changed(policy: Policy, path: Path | None) -> Policy:
         return policy
     try:
         values = tomllib.loads(path.read_text("utf-8"))
-        return Policy.model_validate({**policy.model_dump(), **values})
+        changed = Policy.model_validate({**policy.model_dump(), **values})
     except OSError as problem:
         raise ConfigError(f"the policy {path} can't be read ({type(problem).__name__})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
@@ -143,6 +145,9 @@ def _changed(policy: Policy, path: Path | None) -> Policy:
     except ValidationError as problem:
         told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problem.errors())
         raise ConfigError(f"the policy {path} is wrong: {told}") from None
+    if wrong := changed.misspelt():
+        raise ConfigError(f"the policy {path} is wrong: no KIND/ROUTE: {', '.join(wrong)}")
+    return changed
 
 
 def _show(found: evaluate.Figures, verdicts: list[evaluate.Verdict], as_json: bool) -> None:

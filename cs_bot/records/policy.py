@@ -1,7 +1,7 @@
 """What the shop allows: the policy with its fits."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -38,6 +38,11 @@ class Fit(Record):
             return None
         x = self.bias + sum(weight * signals[name] for name, weight in sorted(self.weights.items()))
         return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+
+
+def _names(name: str, kinds: Collection[str], routes: Collection[str]) -> bool:
+    kind, slash, route = name.partition("/")
+    return bool(slash) and kind in kinds and route in routes
 
 
 def _first_modes() -> dict[str, Mode]:
@@ -86,6 +91,12 @@ class Policy(Record):
             return exact
         half = [self.modes[key] for key in (f"{kind.value}/*", f"*/{route.value}") if key in self.modes]
         return strictest(half) if half else self.modes.get("*/*", Mode.ASSIST)
+
+    def misspelt(self) -> list[str]:
+        """Names of `modes` and `shares` that stand for no kind and route: what they say would silently not count."""
+        kinds, routes = {*Kind, "*"}, {*Route, "*"}
+        wrong = [name for name in self.modes if not _names(name, kinds, routes)]
+        return wrong + [name for name in self.shares if not _names(name, set(Kind), set(Route))]
 
     def fit_for(self, name: str) -> Fit | None:
         """The fit of a "kind/route" that keeps today's target; one that was made for a laxer target does not count."""

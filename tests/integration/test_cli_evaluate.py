@@ -15,6 +15,8 @@ def files(tmp_path: Path) -> None:
     (tmp_path / "cases.jsonl").write_text(CASE)
     (tmp_path / "broken.jsonl").write_bytes(b"\xff\xfe")
     (tmp_path / "broken.toml").write_bytes(b'share = "\xff"')
+    (tmp_path / "misspelt.toml").write_text('modes = {"order/prof" = "off"}')
+    (tmp_path / "none.jsonl").write_text("\n")
     (tmp_path / "unknown.toml").write_text("wrong_targett = 1")
 
 
@@ -25,6 +27,8 @@ def files(tmp_path: Path) -> None:
         (["."], "can't be read"),
         (["cases.jsonl", "--policy", "broken.toml"], "not valid TOML"),
         (["cases.jsonl", "--policy", "unknown.toml"], "wrong_targett"),
+        (["cases.jsonl", "--policy", "misspelt.toml"], "order/prof"),
+        (["none.jsonl"], "holds no case"),
         (["cases.jsonl", "--baseline", "broken.toml"], "holds no figures"),
         (["cases.jsonl", "--report", "."], "can't be written"),
         (["cases.jsonl", "--report", "/proc/nowhere/r.html"], "can't be written"),

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cs_bot import gate
+from cs_bot import bootstrap, gate
 from cs_bot.claims import find_claims, words_outside
+from cs_bot.errors import ConfigError
 from cs_bot.gate import PROOF_INTENTS, decide, in_share, suggestion
 from cs_bot.records import (
     Action,
@@ -40,6 +41,7 @@ from cs_bot.records import (
     Turn,
     ordered,
 )
+from cs_bot.settings import Settings
 from tests.readings import look
 from tests.unit.answer_cases import NOW, hit, lookup, made, order, owned, product, reading, shop, variants
 
@@ -642,3 +644,11 @@ def assert_sendable(case: Case) -> None:
         assert any(number.state is FieldState.READ for number in numbers)
         assert {n.value for n in numbers if n.state is FieldState.READ} == {facts.order.order_id}
         assert set(read.typed_order_ids) <= {facts.order.order_id}
+
+
+def test_a_mode_or_share_of_no_kind_and_route_is_named() -> None:
+    modes = {"*/*": Mode.OFF, "order/*": Mode.OFF, "order/prof": Mode.OFF, "orders/proof": Mode.OFF, "order": Mode.OFF}
+    policy = Policy(modes=modes, shares={"text/faq": 0.5, "text/*": 0.5})
+    assert policy.misspelt() == ["order/prof", "orders/proof", "order", "text/*"]
+    with pytest.raises(ConfigError, match="order/prof"):
+        bootstrap.first_policy(Settings(policy={"modes": {"order/prof": "off"}}))
