@@ -204,6 +204,8 @@ def compare(now: Figures, before: Figures) -> list[str]:
     worse = [line for old in before.rows for line in _worse_row(old, now.row(old.kind))]
     if now.products.get("wrong", 0) > before.products.get("wrong", 0):
         worse.append(f"{now.products['wrong']} products wrongly called the one")
+    if now.products.get("right", 0) < before.products.get("right", 0):
+        worse.append(f"{now.products.get('right', 0)} products found instead of {before.products['right']}")
     for name, counts in before.fields.items():
         here = now.fields.get(name, {})
         if here.get("wrong", 0) > counts.get("wrong", 0):

@@ -142,6 +142,13 @@ def test_nothing_is_worse_than_itself_and_what_is_worse_is_named() -> None:
     assert "1 products wrongly called the one" in told
 
 
+def test_a_product_that_is_found_no_longer_is_worse() -> None:
+    before = a_run().model_copy(update={"products": {"right": 2}})
+    assert compare(before.model_copy(update={"products": {"right": 1, "missed": 1}}), before) == [
+        "1 products found instead of 2"
+    ]
+
+
 def test_better_figures_are_not_worse() -> None:
     before = a_run()
     better = before.model_copy(
