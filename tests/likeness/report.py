@@ -17,7 +17,14 @@ bounds for real photos, which hold finer texture and finer differences.
 **right**: stated as "the same" with the right product and a clear margin. **asked**: "the same" for the right
 product and for another one too, so the customer is asked. **other colour**, **similar**: the right product comes
 first, with that verdict. **wrong**: a wrong product stated with a clear margin. For products that the shop does not
-sell, any "same" counts, clear or not."""
+sell, any "same" counts, clear or not.
+
+The rules were changed while looking at the first shop only; the second one was not looked at before they were frozen.
+
+**Known weak.** A product outside the catalog that differs from one of its products by two characters of a small label
+is called the same nearly always (its row in the tables below, not part of the bar): the pictures are compared at 360
+pixels. Two such products that are both in the catalog both fit, and are asked about. An overlaid banner or watermark
+makes a picture "similar" at best. A plain product with few key points is found only as a whole picture."""
 SEED = """\
 Seed {0.seed}, {0.products} products. {1} queries, median {2:.0f} ms, 95th percentile {3:.0f} ms. Products outside
 whose difference nobody would see, left out: {0.unseen}."""
@@ -68,7 +75,7 @@ def _mistakes(result: Result) -> list[tuple[str, ...]]:
     return [
         (case.truth or case.sort, case.change, ", ".join(f"{m.key} {m.verdict} {m.score:.2f}" for m in case.got))
         for outcome, case in result.bad
-        if outcome == "wrong"
+        if outcome == "wrong" and case.sort != "label"
     ]
 
 

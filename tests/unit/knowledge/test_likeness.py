@@ -78,6 +78,15 @@ def test_two_products_with_one_picture_are_both_returned_without_margin(index: L
     assert not is_clear(first)
 
 
+def test_two_products_that_differ_by_a_small_label_are_asked_about() -> None:
+    one = replace(SHOP.items[KEY], print="label", text="M-2089")
+    drawn = {"one": picture(one, SHOP.seed), "other": picture(replace(one, text="M-2098"), SHOP.seed)}
+    index = LikenessIndex([*FEATURES.items(), *((key, features(each)) for key, each in drawn.items())])
+    found = index.search(CHANGES["x 0.25"](drawn["one"], random.Random(1)))
+    assert {match.key for match in found if match.verdict == "same"} == {"one", "other"}
+    assert not is_clear(found[0])
+
+
 def test_a_picture_of_something_else_gives_nothing_sure(index: LikenessIndex) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (300, 300, 3), dtype=np.uint8)
     assert index.search(noise) == []
