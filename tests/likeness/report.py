@@ -24,7 +24,7 @@ The rules were changed while looking at the first shop only; the second one was 
 **Known weak.** A product outside the catalog that differs from one of its products by two characters of a small label
 is called the same nearly always (its row in the tables below, not part of the bar): the pictures are compared at 360
 pixels. Two such products that are both in the catalog both fit, and are asked about. An overlaid banner or watermark
-makes a picture "similar" at best. A plain product with few key points is found only as a whole picture."""
+leaves "similar" of nearly every picture. A plain product with few key points is found only as a whole picture."""
 SEED = """\
 Seed {0.seed}, {0.products} products. {1} queries, median {2:.0f} ms, 95th percentile {3:.0f} ms. Products outside
 whose difference nobody would see, left out: {0.unseen}."""
