@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cs_bot.demo.goods_stories import goods_scenarios
-from cs_bot.demo.scenario import INSIDE, MISSING, Outcome, Say, Scenario
+from cs_bot.demo.scenario import INSIDE, MISSING, Expect, Outcome, Say, Scenario
 from cs_bot.demo.shop import PICTURES, DemoShop
 from cs_bot.demo.stories import build_scenarios
 from cs_bot.evaluate import Case, Expected
-from cs_bot.records import Action
+from cs_bot.records import Action, Kind, Reason
 
 CASES = "cases.jsonl"
 ACTIONS = {Outcome.BOT: Action.SEND, Outcome.REVIEW: Action.REVIEW}
@@ -48,6 +48,18 @@ def _case(shop: DemoShop, scenario: Scenario) -> Iterator[Case]:
             action=ACTIONS[expect.outcome],
             contains=expect.contains,
             without=expect.without,
+            products=_products(shop, expect) if scenario.key.startswith("goods-") else None,
             fields={"order_id": order.order_id} if proven and order is not None else {},
         ),
     )
+
+
+def _products(shop: DemoShop, expect: Expect) -> tuple[str, ...] | None:
+    """The ids that must clearly be found: those whose titles the draft states, then "" for what the shop lacks."""
+    stated = [part for part in expect.contains if any(part == product.title for product in shop.products)]
+    found = [next(product.product_id for product in shop.products if product.title == title) for title in stated]
+    lacking = expect.kind in (Kind.PRODUCT, Kind.COMPARISON) and Reason.PRODUCT_UNKNOWN in (
+        *expect.reasons,
+        *expect.any_reason,
+    )
+    return tuple([*found, *([""] if lacking else [])]) or None

@@ -167,6 +167,13 @@ def test_a_code_read_from_a_picture_is_never_clear(shop: tuple[Database, Catalog
     assert keys([found]) == [["lamp-1"]]
 
 
+def test_another_code_on_the_same_picture_asks_and_the_records_own_does_not(shop: tuple[Database, Catalog]) -> None:
+    product, shown = GOODS["bag-2"], sent(reposted(drawn("bag-2")))
+    for code, outcome in (("M-2098", LookupOutcome.CLOSE), (product.product_id, LookupOutcome.CLEAR)):
+        (found,) = meant(shop, asking(pictured(Item(attributes={"code": code}))), shown)
+        assert (found.outcome, found.hits[0].product.product_id) == (outcome, product.product_id), code
+
+
 def test_words_alone_beside_an_unknown_picture_are_never_clear(shop: tuple[Database, Catalog]) -> None:
     title = GOODS["lamp-1"].title
     (found,) = meant(shop, asking(pictured(), text=title), sent(Image.new("RGB", (200, 200), "white")))

@@ -143,6 +143,8 @@ def _pictured(
         hit for hit in words if hit.likeness is Likeness.CODE and hit.score == 1.0 and alone and _typed(hit, reading)
     ]
     outcome = of_picture(seen)
+    if outcome is LookupOutcome.CLEAR and _other_label(thing, seen[0]):
+        outcome = LookupOutcome.CLOSE
     if typed and (not seen or seen[0].product.product_id == typed[0].product.product_id):
         return _lookup(thing, LookupOutcome.CLEAR if len(typed) == 1 else LookupOutcome.CLOSE, typed, reading, skus)
     if typed:  # written is one, shown another: ask
@@ -153,6 +155,13 @@ def _pictured(
         return _lookup(thing, outcome, seen, reading, skus)
     by_name = of_words(words)
     return _lookup(thing, LookupOutcome.NONE if by_name is LookupOutcome.NONE else LookupOutcome.CLOSE, words, reading)
+
+
+def _other_label(thing: Thing, hit: ProductHit) -> bool:
+    """Whether a code is printed there that the record does not know: pictures of two models may differ in it alone."""
+    printed = product_code(thing.item.attributes.get("code", ""))
+    said = product_code(" ".join((hit.product.title, *hit.product.attributes.values())))
+    return bool(printed) and printed not in _codes_of(hit) and printed not in said
 
 
 def _is_exact(hit: ProductHit) -> bool:
