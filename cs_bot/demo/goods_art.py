@@ -45,7 +45,7 @@ def shown_by_customers(drawn: Mapping[str, Image.Image], by_key: Mapping[str, De
         *(on_a_phone(drawn[key]) for key in ON_PHONES),
         beside(drawn["bottle-1"], drawn["bottle-2"]),
         beside(drawn["mug-1"], drawn["mug-1-other"], gap=24),
-        beside(drawn["book-1"], drawn["unknown-bag"]),
+        beside(drawn["book-1"], drawn["unknown-cushion"], gap=24),
         room(room_of, by_key["lamp-1"].art_seed),
     )
     return dict(zip(SHOWN, pictures, strict=True))

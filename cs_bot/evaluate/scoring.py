@@ -119,7 +119,7 @@ def _products(ran: Ran) -> dict[str, str]:
         lookup = ran.facts.products[place - 1] if place <= len(ran.facts.products) else None
         clear = lookup.hits[0].product.product_id if lookup and lookup.outcome is LookupOutcome.CLEAR else ""
         near = {hit.product.product_id for hit in lookup.hits} if lookup else set()
-        if clear == wanted:
+        if lookup is not None and clear == wanted:
             found[str(place)] = "right"
         elif clear:
             found[str(place)] = "wrong"

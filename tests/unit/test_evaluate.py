@@ -91,6 +91,11 @@ def test_a_product_called_the_one_wrongly_is_the_dangerous_error(found: Any, wan
     assert verdict.products == {"1": outcome}
 
 
+def test_a_thing_that_was_never_looked_up_is_missed_even_where_the_shop_does_not_have_it() -> None:
+    verdict = judge(ran(Expected(products=("P1", ""))))
+    assert verdict.products == {"1": "right", "2": "missed"}
+
+
 def test_a_stage_that_failed_is_a_problem() -> None:
     verdict = judge(ran(reading=None, draft=None, decision=None, problem="EngineTimeout"))
     assert verdict.problems == ("a stage failed: EngineTimeout",)
