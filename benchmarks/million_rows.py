@@ -131,11 +131,7 @@ def cases(db: Database) -> dict[str, Callable[[], object]]:
             return conversations.arrive(tx, "generic", "shop", "c17", "m-new")
 
     def load() -> object:
-        with db.read() as tx:
-            row = conversations.get(tx, 17)
-            return turns.work.load(
-                tx, row, 85, fence=0, policy=Policy(), follow_up_s=Settings().turns.follow_up_s, ended=True
-            )
+        return turns.stored(db, 85, settings=Settings(), policy=Policy())
 
     names = (
         "unaccounted",
