@@ -128,10 +128,10 @@ def cases(db: Database) -> dict[str, Callable[[], object]]:
 
     def arrive() -> object:
         with _undone(db) as tx:
-            return conversations.arrive(tx, "generic", "shop", "c17", "m-new")
+            return conversations.arrive(tx, "generic", "shop", "c17", "m-new", "u17")
 
     def load() -> object:
-        return turns.stored(db, 85, settings=Settings(), policy=Policy())
+        return turns.stored(db, 17, settings=Settings(), policy=Policy())
 
     names = (
         "unaccounted",
