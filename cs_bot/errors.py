@@ -23,7 +23,9 @@ BotError
 │   └── PictureUnreadable   its bytes are no picture that we accept
 ├── FeaturesUnreadable      stored features of a product picture are damaged or of another version
 ├── EngineError             the engine failed on a turn
-│   └── EngineTimeout       the engine made no progress in time
+│   ├── EngineTimeout       the engine made no progress in time
+│   ├── EngineFull          no memory for this now; less at once may work
+│   └── PromptTooLong       more text and pictures than the checkpoint takes
 ├── ImportRefused           an import file has bad rows (carries every row with its line number)
 └── DraftRefused            a draft breaks invariant 3 (words by the engine, numbers by records)
 """
@@ -168,6 +170,16 @@ class EngineError(BotError):
 
 class EngineTimeout(EngineError):
     """The engine made no progress in time."""
+
+
+class EngineFull(EngineError):
+    """There is not enough memory for this now; less at once may work."""
+
+    retryable = True
+
+
+class PromptTooLong(EngineError):
+    """More text and pictures than the checkpoint takes."""
 
 
 class ImportRefused(BotError):
