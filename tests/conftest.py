@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from cs_bot.store import migrate
 from cs_bot.store.database import Database
 from tests import services
+from tests.checkpoints import make_checkpoint
 
 for _name in [name for name in os.environ if name.startswith("CSBOT_")]:
     del os.environ[_name]
@@ -108,3 +110,12 @@ def redis_server(tmp_path: Path) -> Iterator[services.RedisServer]:
     server = services.RedisServer(tmp_path).start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def random_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen3-VL folder with random weights; don't change it, copy it."""
+    for package in ("torch", "transformers"):
+        if find_spec(package) is None:
+            missing(f"{package} is not installed: pip install -c constraints.txt -e '.[qwen]'")
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "random-tiny")
