@@ -3,12 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+QWEN := $(VENV)/.ready-qwen
+ENGINE ?=
 EXTRAS := lite,postgres,embedded,dev
 JOBS ?= 2
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+# torch only for those who ask for an engine that needs it
+ENGINE_STAMP := $(if $(filter qwen tiny,$(ENGINE)),$(QWEN),$(STAMP))
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
+SHOW := awk '/^Collecting/ { printf "      %3d %s\n", ++n, $$2; fflush() } /^Installing/ { print "      installing"; fflush() }'
 .PHONY: help setup demo up test check check-full bench lint types format clean
 
 help: ## this list
@@ -22,19 +28,22 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "[1/3] virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "[2/3] pinned packages (about 600 MB on disk; the first time takes a minute or two)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
-	  -c constraints.txt -e ".[$(EXTRAS)]" \
-	  | awk '/^Collecting/ { printf "      %3d %s\n", ++n, $$2; fflush() } /^Installing/ { print "      installing"; fflush() }'
+	@$(INSTALL) -e ".[$(EXTRAS)]" | $(SHOW)
 	@echo "[3/3] ready"
 	@touch $@
 
-demo: $(STAMP) ## the main job on real input: a simulated shop platform, no GPU, no account
-	@$(BIN)/cs-bot demo
+$(QWEN): $(STAMP)
+	@echo "[+] packages of the engine qwen (about 1 GB on disk, with a CUDA build of torch 6 GB)"
+	@$(INSTALL) -e ".[qwen]" | $(SHOW)
+	@touch $@
 
-up: $(STAMP) ## run everything on this machine with your settings
-	@$(BIN)/cs-bot up
+demo: $(ENGINE_STAMP) ## the main job on real input: a simulated shop platform, no GPU, no account (ENGINE=tiny: a small network looks)
+	@$(BIN)/cs-bot demo $(if $(ENGINE),--engine $(ENGINE))
 
-test: $(STAMP) ## all tests, against a real redis-server and a real PostgreSQL
+up: $(ENGINE_STAMP) ## run everything on this machine with your settings (ENGINE=qwen: with that engine)
+	@$(if $(ENGINE),CSBOT_ENGINE=$(ENGINE) )$(BIN)/cs-bot up
+
+test: $(QWEN) ## all tests, against a real redis-server and a real PostgreSQL
 	@$(BIN)/python -m pytest -n $(JOBS) -q
 
 lint: $(STAMP) ## ruff
@@ -53,7 +62,7 @@ check: lint types test ## what CI runs: lint, types, tests with slices of the lo
 check-full: check ## the long bars, whole; writes docs/measured/
 	@$(BIN)/python -m pytest -q -m full -p no:cacheprovider
 
-bench: $(STAMP) ## the figures of docs/measured, each beside its baseline
+bench: $(QWEN) ## the figures of docs/measured, each beside its baseline
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean: ## remove what make made
