@@ -1,9 +1,11 @@
 """The groups of settings: names, defaults, bounds and what each is for (docs/configuration.md is made from them)."""
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from cs_bot.records import Kind
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # of an account or a plug-in
 
@@ -151,19 +153,64 @@ class ShopSettings(Section):
 class EngineSettings(Section):
     """What looks at the pictures, and may put answers into words. Each engine takes what it needs."""
 
-    name: str = Field(default="lite", description="a name of the engine table: lite, openai")
-    threads: int = Field(default=0, description="CPU threads (lite); 0 = all free cores")
+    name: str = Field(default="lite", description="a name of the engine table: lite, qwen, openai")
+    threads: int = Field(default=0, ge=0, description="CPU threads (lite, qwen); 0 = all free cores")
     timeout_s: float = Field(default=30.0, gt=0, description="wall clock for one picture or one reply")
     url: str = Field(default="", description="address of an OpenAI-compatible server (openai), with its /v1")
     api_key: SecretStr | None = Field(default=None, description="key of that server; sent as a bearer token")
-    checkpoint: str = Field(default="", description="name the server serves it under; default: the engine's own")
+    checkpoint: str = Field(
+        default="", description="qwen: a folder or a repository's id; openai: as the server calls it; has a default"
+    )
+    revision: str = Field(
+        default="", description="qwen: commit or tag of the repository; empty = main, as first fetched"
+    )
+    sha256: str = Field(default="", description="qwen: what `sha256sum *.safetensors | sha256sum` must give")
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        default="auto", description="qwen: numbers of the weights; auto = bfloat16 where the device has it"
+    )
+    device_map: str = Field(default="auto", description="qwen: auto (a GPU when there is one), cpu, cuda or cuda:N")
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
+        default="auto", description="qwen: attention kernels; auto = sdpa"
+    )
+    visual_tokens: int = Field(
+        default=0, ge=0, le=16_384, description="qwen: most tokens of a picture, 1024 pixels each; 0 = 576, GPU 1280"
+    )
+    min_visual_tokens: int = Field(
+        default=0, ge=0, le=16_384, description="qwen: a smaller picture is enlarged to this many; 0 = 256"
+    )
+    visual_tokens_by_kind: dict[str, int] = Field(
+        default_factory=dict, description='qwen: most tokens when a kind is read, as JSON: {"order": 1280}'
+    )
+    batch: int = Field(default=0, ge=0, le=256, description="qwen: pictures and replies at once; 0 = by free memory")
     max_pixels: int = Field(
-        default=1_310_720, ge=65_536, le=16_777_216, description="a picture is shrunk to this many pixels (1280 tokens)"
+        default=1_310_720, ge=65_536, le=16_777_216, description="openai: a picture is shrunk to this (1280 tokens)"
     )
     max_new_tokens: int = Field(default=512, ge=16, le=8192, description="longest answer of a checkpoint, in tokens")
     temperature: float = Field(default=0.0, ge=0, le=2, description="0 = always the likeliest token")
     concurrency: int = Field(default=4, ge=1, le=256, description="requests to the server at once, per worker")
     fallback: str = Field(default="lite", description="engine that takes over what this one fails at; empty = none")
+
+    @field_validator("sha256")
+    @classmethod
+    def _hex(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[0-9a-f]{64}", value.strip().lower()):
+            raise ValueError("sha256 is 64 hexadecimal digits, from: sha256sum *.safetensors | sha256sum")
+        return value.strip().lower()
+
+    @field_validator("device_map")
+    @classmethod
+    def _device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d{1,2})?", value):
+            raise ValueError("device_map is auto, cpu, cuda or cuda:N")
+        return value
+
+    @field_validator("visual_tokens_by_kind")
+    @classmethod
+    def _kinds(cls, value: dict[str, int]) -> dict[str, int]:
+        for kind, tokens in value.items():
+            if kind not in list(Kind) or not 4 <= tokens <= 16_384:
+                raise ValueError(f"visual_tokens_by_kind is 4 to 16384 tokens a kind: {', '.join(Kind)}")
+        return value
 
     @field_validator("url")
     @classmethod

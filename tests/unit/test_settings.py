@@ -210,3 +210,24 @@ def test_an_engines_key_is_never_shown_and_its_address_loses_a_last_slash(monkey
     assert engine.api_key is not None
     assert engine.api_key.get_secret_value() == SECRET
     assert SECRET not in repr(engine) + str(dict(engine)) + engine.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *(("dtype", "int8"), ("device_map", "gpu"), ("device_map", "cuda:x"), ("attention", "fast"), ("threads", -1)),
+        *(("sha256", "abc"), ("visual_tokens_by_kind", {"orders": 900}), ("visual_tokens_by_kind", {"order": 1})),
+    ],
+)
+def test_an_engines_settings_are_checked(setting: str, value: object) -> None:
+    refused(engine={"name": "qwen", setting: value})
+
+
+def test_the_engine_may_be_named_beside_its_other_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CSBOT_ENGINE", "qwen")
+    monkeypatch.setenv("CSBOT_ENGINE__CHECKPOINT", "/srv/checkpoint")
+    monkeypatch.setenv("CSBOT_ENGINE__SHA256", " " + "A" * 64)
+    monkeypatch.setenv("CSBOT_ENGINE__VISUAL_TOKENS_BY_KIND", '{"order": 1280}')
+    engine = load_settings().engine
+    assert (engine.name, engine.checkpoint, engine.sha256) == ("qwen", "/srv/checkpoint", "a" * 64)
+    assert engine.visual_tokens_by_kind == {"order": 1280}
