@@ -61,7 +61,7 @@ def draw_product(product: DemoProduct, side: int = SIDE) -> Image.Image:
 def place(scene: Image.Image, product: DemoProduct, middle: Point, size: float) -> Image.Image:
     """The scene with the thing in it, `size` pixels high, its shadow under it."""
     side = round(size)
-    mask, cloth = _mask(product.shape, side), _cloth(product, side)
+    mask, cloth = outline(product.shape, side), cloth_of(product, side)
     left, top = round(middle[0] - side / 2), round(middle[1] - side / 2)
     shadow = Image.new("L", scene.size)
     foot = (left + side * 0.18, top + side * 0.88, left + side * 0.82, top + side * 0.97)
@@ -127,7 +127,7 @@ def on_a_phone(picture: Image.Image, title: str = "SHOP") -> Image.Image:
     return page
 
 
-def _mask(shape: str, side: int) -> Image.Image:
+def outline(shape: str, side: int) -> Image.Image:
     """Where the thing is: drawn four times as large, so that its edge is smooth."""
     big = side * 4
     mask = Image.new("L", (big, big))
@@ -203,7 +203,7 @@ SHAPES: dict[str, Callable[[ImageDraw.ImageDraw, float], None]] = {
 }
 
 
-def _cloth(product: DemoProduct, side: int) -> Image.Image:
+def cloth_of(product: DemoProduct, side: int) -> Image.Image:
     """The print all over, with light from the left."""
     rng = random.Random(product.art_seed)
     ground, figure = (COLOURS[name][2] for name in (product.colour, product.second_colour))

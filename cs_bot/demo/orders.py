@@ -200,7 +200,7 @@ def _make(plan: Plan, rng: random.Random, seed: int, people: dict[str, Person]) 
         language=language,
         currency=currency,
         status=plan.status,
-        order_id=_order_id(plan.look, ordered_at + ZONE, rng),
+        order_id=order_number(plan.look, ordered_at + ZONE, rng),
         customer=people[owner],
         by_email=plan.by_email,
         recorded=plan.recorded,
@@ -233,7 +233,8 @@ def _discount(currency: str, subtotal: Decimal, rng: random.Random) -> Decimal:
     return (subtotal * share).quantize(Decimal("0.01"))
 
 
-def _order_id(look: str, local: datetime, rng: random.Random) -> str:
+def order_number(look: str, local: datetime, rng: random.Random) -> str:
+    """A number as the platform of a look gives it; `local` is when the order was placed."""
     patterns = {
         "taobao": "3%#################",
         "jd": "29##########",
