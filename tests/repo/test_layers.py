@@ -37,8 +37,12 @@ FENCES = {
     "rapidocr": ("cs_bot.vision.lite",),
     "onnxruntime": ("cs_bot.vision.lite",),
     "cv2": ("cs_bot.vision.lite", "cs_bot.knowledge.likeness"),
-    "torch": ("cs_bot.vision.qwen",),
-    "transformers": ("cs_bot.vision.qwen",),
+    "torch": ("cs_bot.vision.qwen", "cs_bot.demo"),
+    "transformers": ("cs_bot.vision.qwen", "cs_bot.demo"),
+    "safetensors": ("cs_bot.vision.qwen", "cs_bot.demo"),
+    "tokenizers": ("cs_bot.vision.qwen", "cs_bot.demo"),
+    "llguidance": ("cs_bot.vision.qwen",),
+    "huggingface_hub": ("cs_bot.vision.qwen",),
     "httpx": ("cs_bot.channels", "cs_bot.shops", "cs_bot.images", "cs_bot.vision.openai_server", "cs_bot.demo"),
     "httpcore": ("cs_bot.channels", "cs_bot.shops", "cs_bot.images", "cs_bot.vision.openai_server", "cs_bot.demo"),
     "requests": ("cs_bot.channels", "cs_bot.shops", "cs_bot.images", "cs_bot.vision.openai_server", "cs_bot.demo"),
@@ -145,7 +149,7 @@ def test_only_settings_read_the_environment() -> None:
 def test_importing_opens_nothing_and_loads_no_engine(module: str) -> None:
     code = (
         f"import sys, threading, {module}; "
-        "heavy = {'torch', 'cv2', 'onnxruntime', 'rapidocr', 'transformers'} & set(sys.modules); "
+        "heavy = {'torch', 'cv2', 'onnxruntime', 'rapidocr', 'transformers', 'huggingface_hub'} & set(sys.modules); "
         "assert not heavy, heavy; assert threading.active_count() == 1"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,1 @@
+"""Qwen3-VL and its successors, in this process."""
