@@ -22,7 +22,7 @@ TOKENS |= {"vision_start": "<|vision_start|>", "vision_end": "<|vision_end|>"}
 
 
 class Pixels(NamedTuple):
-    """Bounds of a picture's size in pixels: smaller ones are enlarged, larger ones shrunk. `by_kind` has other `most`."""
+    """Bounds of a picture in pixels: smaller ones are enlarged, larger ones shrunk. `by_kind` has other `most`."""
 
     least: int
     most: int
