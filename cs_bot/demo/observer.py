@@ -10,7 +10,8 @@ class TurnView(Record):
 
     `claimed`: a worker has taken it. `end` is None until the message ended; a message that a person is to answer has
     `review_open` and a `review_id` instead. `reply` and `draft` are texts as a person reads them; `stages` are
-    (name, seconds) in order. `conflicts` counts deliveries under the same id with another body.
+    (name, seconds) in order. `seen` has a line a picture: the engine that looked and what it said. `words_by` is the
+    engine that put the draft into words, `templates` where none did. `conflicts` counts deliveries under the same id with another body.
     """
 
     claimed: bool = False
@@ -24,6 +25,8 @@ class TurnView(Record):
     reply: str | None = None
     draft: str | None = None
     stages: tuple[tuple[str, float], ...] = ()
+    seen: tuple[str, ...] = ()
+    words_by: str | None = None
     conflicts: int = 0
 
     @property

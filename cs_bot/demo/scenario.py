@@ -1,6 +1,7 @@
 """Stories told to cs-bot through the simulated platform: steps, and what must come of each message."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from cs_bot.records import Kind, Reason
@@ -94,8 +95,20 @@ class Expect:
 
 
 @dataclass(frozen=True)
+class Ends:
+    """How a story ends where an engine brings it to another end: its steps too, as far as they hang on the end."""
+
+    steps: tuple[Step, ...]
+    expects: tuple[Expect, ...]
+    replies: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """One conversation. `replies` is how many replies the customer may have got in the end (least, most)."""
+    """One conversation. `replies` is how many replies the customer may have got in the end (least, most).
+
+    `otherwise` holds the ends on engines (names of demo.engines.ENGINES) that bring it to others.
+    """
 
     key: str
     title: str
@@ -104,6 +117,14 @@ class Scenario:
     expects: tuple[Expect, ...]
     replies: tuple[int, int] = (1, 1)
     tags: tuple[str, ...] = field(default=())
+    otherwise: Mapping[str, Ends] = field(default_factory=dict)
+
+    def on(self, engine: str) -> "Scenario":
+        """The story as that engine must bring it to its end."""
+        ends = self.otherwise.get(engine)
+        if ends is None:
+            return self
+        return replace(self, steps=ends.steps, expects=ends.expects, replies=ends.replies)
 
     def say(self, name: str) -> Say:
         """The message of that name."""

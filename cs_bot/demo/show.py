@@ -100,6 +100,10 @@ def message_line(scenario: Scenario, say: Say, view: TurnView | None, text: str)
         line.append(f"-> {plain(text)}  ")
     elif view.review_open:
         line.append("held for a person: " + (f"draft: {plain(text)}  " if text else "no draft  "), "yellow")
+    if view.seen:
+        line.append(f"saw {plain('; '.join(view.seen))}  ", "blue")
+    if view.words_by not in (None, "templates"):
+        line.append(f"words by {view.words_by}  ", "blue")
     line.append("  ".join(f"{name} {seconds:.2f}s" for name, seconds in view.stages), "dim")
     return line
 

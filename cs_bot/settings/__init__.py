@@ -6,6 +6,7 @@ from cs_bot.settings.loading import (
     child_environment,
     keep_libraries_quiet,
     load_settings,
+    set_aside_variables,
     unknown_variables,
 )
 from cs_bot.settings.sections import (
@@ -39,5 +40,6 @@ __all__ = [
     "child_environment",
     "keep_libraries_quiet",
     "load_settings",
+    "set_aside_variables",
     "unknown_variables",
 ]

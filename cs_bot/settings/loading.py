@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,14 @@ def _is_read(name: str) -> bool:
     return field.annotation == dict[str, Any] or (
         isinstance(field.annotation, type) and issubclass(field.annotation, Section)
     )
+
+
+def set_aside_variables(kept: Callable[[str], bool]) -> list[str]:
+    """Take CSBOT_* variables out of the environment of this process and of its children, unless `kept`; their names."""
+    names = sorted(name for name in os.environ if name.startswith(PREFIX) and not kept(name))
+    for name in names:
+        del os.environ[name]
+    return names
 
 
 def child_environment(**extra: str) -> dict[str, str]:

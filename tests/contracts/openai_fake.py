@@ -185,7 +185,7 @@ def serving(**options: Any) -> Iterator[FakeServer]:
     class Handler(_Handler):
         server_of = fake
 
-    with _Server(("127.0.0.1", 0), Handler) as server:
+    with _Server(("127.0.0.1", fake.port), Handler) as server:
         fake.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()

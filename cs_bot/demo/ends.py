@@ -1,0 +1,44 @@
+"""Ends of the stories on engines that see less than lite, or write words of their own."""
+
+from dataclasses import replace
+
+from cs_bot.demo.scenario import Approve, Ends, Expect, Outcome, Say, Scenario, Step
+from cs_bot.records import Reason
+
+# Reasons that follow from what is seen in a picture; all others stand whatever an engine makes of it.
+SEEN = frozenset(
+    {
+        *(Reason.PROVEN, Reason.FOREIGN_ORDER, Reason.UNKNOWN_ORDER, Reason.ORDER_LIST, Reason.SEVERAL_ORDERS),
+        *(Reason.NUMBER_UNSURE, Reason.NUMBER_UNREADABLE, Reason.NO_SECOND_FIELD, Reason.SECOND_FIELD_DISAGREES),
+        *(Reason.PRODUCT_UNKNOWN, Reason.KIND_NOT_ANSWERED, Reason.MODE_ASSIST),
+    }
+)
+
+
+def with_a_person(story: Scenario) -> Ends:
+    """How a story with pictures ends when nothing can be read in them: every answer is a person's.
+
+    What needs a reply or a draft of the bot (its echo, an approval) is left out. What must not be told stays so.
+    """
+    if not story.pictures:
+        return Ends(story.steps, story.expects, story.replies)
+    steps = tuple(step for step in story.steps if not _hangs_on_an_answer(step))
+    told = {step.name for step in steps if isinstance(step, Say)}
+    return Ends(steps, tuple(_held(expect) for expect in story.expects if expect.name in told))
+
+
+def _hangs_on_an_answer(step: Step) -> bool:
+    return isinstance(step, Approve) or (isinstance(step, Say) and step.echo_of is not None)
+
+
+def _held(expect: Expect) -> Expect:
+    answered = expect.outcome in (Outcome.BOT, Outcome.PERSON)
+    seen = SEEN & {*expect.reasons, *expect.any_reason}
+    return replace(
+        expect,
+        outcome=Outcome.REVIEW if answered else expect.outcome,
+        kind=None,
+        contains=(),
+        reasons=tuple(reason for reason in expect.reasons if reason not in SEEN),
+        any_reason=() if seen else expect.any_reason,
+    )
