@@ -1,6 +1,7 @@
 """Ends of the stories on engines that see less than lite, or write words of their own."""
 
 from dataclasses import replace
+from typing import Any
 
 from cs_bot.demo.scenario import Approve, Ends, Expect, Outcome, Say, Scenario, Step
 from cs_bot.records import Reason
@@ -13,6 +14,12 @@ SEEN = frozenset(
         *(Reason.PRODUCT_UNKNOWN, Reason.KIND_NOT_ANSWERED, Reason.MODE_ASSIST),
     }
 )
+
+
+def differing(story: Scenario, engine: str, **expect: Any) -> Scenario:
+    """The story, with what is expected of its messages changed so for one engine."""
+    ends = Ends(story.steps, tuple(replace(one, **expect) for one in story.expects), story.replies)
+    return replace(story, otherwise={**story.otherwise, engine: ends})
 
 
 def with_a_person(story: Scenario) -> Ends:

@@ -1,5 +1,6 @@
 """The demo's stories about goods: pictures seen elsewhere, comparisons, rooms, follow-up questions."""
 
+from cs_bot.demo.ends import differing
 from cs_bot.demo.goods import DemoProduct
 from cs_bot.demo.orders import make_person
 from cs_bot.demo.scenario import Approve, Expect, Outcome, Say, Scenario
@@ -106,14 +107,18 @@ def _several(shop: DemoShop) -> list[Scenario]:
             kind=Kind.COMPARISON,
             contains=(left.title, right.title),
         ),
-        _story(
-            shop,
-            "compare-one",
-            "two things, one of them the shop's",
-            Say("m1", "这两个对比一下哪个好？", ("one-known.jpg",)),
-            kind=Kind.COMPARISON,
-            contains=(book.title,),
-            reasons=(Reason.PRODUCT_UNKNOWN,),
+        differing(
+            _story(
+                shop,
+                "compare-one",
+                "two things, one of them the shop's",
+                Say("m1", "这两个对比一下哪个好？", ("one-known.jpg",)),
+                kind=Kind.COMPARISON,
+                contains=(book.title,),
+                reasons=(Reason.PRODUCT_UNKNOWN,),
+            ),
+            "openai",
+            reasons=(Reason.PRODUCT_CLOSE,),
         ),
         _story(
             shop,
@@ -122,13 +127,17 @@ def _several(shop: DemoShop) -> list[Scenario]:
             Say("m1", "这两个颜色哪个好看？", ("two-mugs.jpg",)),
             kind=Kind.COMPARISON,
         ),
-        _story(
-            shop,
-            "two-pictures",
-            "two pictures, two products",
-            Say("m1", "这两款分别多少钱？", ("repost-mug-2.jpg", "repost-bag-3.jpg")),
-            kind=Kind.PRODUCT,
-            contains=(*facts_of(mug), *facts_of(bag), "图1应该是「", "图2应该是「"),
+        differing(
+            _story(
+                shop,
+                "two-pictures",
+                "two pictures, two products",
+                Say("m1", "这两款分别多少钱？", ("repost-mug-2.jpg", "repost-bag-3.jpg")),
+                kind=Kind.PRODUCT,
+                contains=(*facts_of(mug), *facts_of(bag), "图1应该是「", "图2应该是「"),
+            ),
+            "openai",
+            contains=(*facts_of(mug), *facts_of(bag)),
         ),
         Scenario(
             "goods-mixed",
@@ -142,28 +151,29 @@ def _several(shop: DemoShop) -> list[Scenario]:
 
 
 def _no_answer(shop: DemoShop) -> list[Scenario]:
-    lacks = (Reason.PRODUCT_UNKNOWN,)
-    return [
-        *(
-            _story(
-                shop,
-                f"unknown-{name}",
-                f"something that the shop does not sell ({name})",
-                Say("m1", "你们有这款吗？", (f"goods-unknown-{name}.jpg",)),
-                any_reason=lacks,
-                without=(shop.product(f"unknown-{name}").title, shop.product(f"unknown-{name}").product_id),
-            )
-            for name in ("mug", "bag", "shoe", "cushion")
-        ),
-        _story(
-            shop,
-            "room",
-            "a room: advice is a person's",
-            Say("m1", "客厅这样搭配好看吗？", ("room.jpg",)),
-            kind=Kind.SCENE,
-            any_reason=(Reason.MODE_ASSIST, Reason.PRODUCT_UNKNOWN),
-        ),
-    ]
+    advice = _story(
+        shop,
+        "room",
+        "a room: advice is a person's",
+        Say("m1", "客厅这样搭配好看吗？", ("room.jpg",)),
+        kind=Kind.SCENE,
+        any_reason=(Reason.MODE_ASSIST, Reason.PRODUCT_UNKNOWN),
+    )
+    return [*(_unknown(shop, name) for name in ("mug", "bag", "shoe", "cushion")), advice]
+
+
+def _unknown(shop: DemoShop, name: str) -> Scenario:
+    """An engine that can name the thing finds some of that name: is it one of these?"""
+    product = shop.product(f"unknown-{name}")
+    story = _story(
+        shop,
+        f"unknown-{name}",
+        f"something that the shop does not sell ({name})",
+        Say("m1", "你们有这款吗？", (f"goods-unknown-{name}.jpg",)),
+        any_reason=(Reason.PRODUCT_UNKNOWN,),
+        without=(product.title, product.product_id),
+    )
+    return differing(story, "openai", any_reason=(Reason.PRODUCT_UNKNOWN, Reason.PRODUCT_CLOSE))
 
 
 def _follow_ups(shop: DemoShop) -> list[Scenario]:

@@ -11,7 +11,8 @@ class TurnView(Record):
     `claimed`: a worker has taken it. `end` is None until the message ended; a message that a person is to answer has
     `review_open` and a `review_id` instead. `reply` and `draft` are texts as a person reads them; `stages` are
     (name, seconds) in order. `seen` has a line a picture: the engine that looked and what it said. `words_by` is the
-    engine that put the draft into words, `templates` where none did. `conflicts` counts deliveries under the same id with another body.
+    engine that put the draft into words, `templates` where none did. `conflicts` counts deliveries under the same id
+    with another body.
     """
 
     claimed: bool = False

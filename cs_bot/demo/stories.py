@@ -1,7 +1,9 @@
 """The demo's stories, told with whatever shop is given: who asks what with which picture, and what must come of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from cs_bot.demo.ends import with_a_person
 from cs_bot.demo.goods_stories import goods_scenarios
 from cs_bot.demo.orders import DemoOrder, make_person
 from cs_bot.demo.scenario import INSIDE, MISSING, Event, Expect, Outcome, Pause, Say, Scenario, Step, Wait
@@ -40,7 +42,7 @@ ASKED = {
 
 def build_scenarios(shop: DemoShop) -> tuple[Scenario, ...]:
     """Every story of that shop, in the order in which they are told."""
-    return (
+    told = (
         *_own_orders(shop),
         *_pictures_that_mislead(shop),
         *_hold_for_a_person(shop),
@@ -50,6 +52,7 @@ def build_scenarios(shop: DemoShop) -> tuple[Scenario, ...]:
         *_broken_pictures(shop),
         *goods_scenarios(shop),
     )
+    return tuple(replace(story, otherwise={**story.otherwise, "tiny": with_a_person(story)}) for story in told)
 
 
 def facts_of(order: DemoOrder) -> tuple[str, ...]:

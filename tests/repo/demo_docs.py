@@ -1,5 +1,6 @@
 """Writes the table of docs/demo.md: `python -m tests.repo.demo_docs`; test_docs_demo.py says when it is out of step."""
 
+from cs_bot.demo.engines import COLUMNS
 from cs_bot.demo.scenario import Approve, Event, Expect, Say, Scenario
 from cs_bot.demo.shop import load_shop
 from cs_bot.demo.stories import build_scenarios
@@ -11,14 +12,19 @@ HEAD, TAIL = "<!-- stories -->\n", "<!-- /stories -->"
 
 def table() -> str:
     """Every story: what the customer does, and how each message must end."""
-    head = ["| story | what happens | must end as |", "| --- | --- | --- |"]
+    head = [f"| story | what happens | {' | '.join(COLUMNS)} |", "| --- " * (2 + len(COLUMNS)) + "|"]
     return "\n".join([*head, *(_row(scenario) for scenario in build_scenarios(load_shop()))])
 
 
 def _row(scenario: Scenario) -> str:
     steps = [_step(step) for step in scenario.steps if isinstance(step, Say | Event | Approve)]
-    ends = "; ".join(dict.fromkeys(_end(expect) for expect in scenario.expects))
-    return f"| {scenario.title} | {', then '.join(steps)} | {ends} |"
+    first, *others = (_ends(scenario.on(engine)) for engine in COLUMNS)
+    told = [first, *("same" if ends == first else ends for ends in others)]
+    return f"| {scenario.title} | {', then '.join(steps)} | {' | '.join(told)} |"
+
+
+def _ends(scenario: Scenario) -> str:
+    return "; ".join(dict.fromkeys(_end(expect) for expect in scenario.expects))
 
 
 def _step(step: Say | Event | Approve) -> str:

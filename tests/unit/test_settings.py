@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cs_bot.errors import ConfigError
-from cs_bot.settings import Settings, child_environment, load_settings, unknown_variables
+from cs_bot.settings import Settings, child_environment, load_settings, set_aside_variables, unknown_variables
 
 SECRET = "whsec_dGhpcy1tdXN0LW5ldmVyLWJlLXNob3duLWFueXdoZXJl"
 ACCOUNT = f"""
@@ -231,3 +231,13 @@ def test_the_engine_may_be_named_beside_its_other_settings(monkeypatch: pytest.M
     engine = load_settings().engine
     assert (engine.name, engine.checkpoint, engine.sha256) == ("qwen", "/srv/checkpoint", "a" * 64)
     assert engine.visual_tokens_by_kind == {"order": 1280}
+
+
+def test_variables_are_set_aside_for_this_process_and_its_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CSBOT_DATABASE_URL", "CSBOT_ENGINE__URL", "CSBOT_HOME"):
+        monkeypatch.setenv(name, "x")
+    left_out = set_aside_variables(lambda name: name not in ("CSBOT_DATABASE_URL", "CSBOT_HOME"))
+    assert left_out == ["CSBOT_DATABASE_URL", "CSBOT_HOME"]
+    children = child_environment()
+    assert "CSBOT_DATABASE_URL" not in children
+    assert children["CSBOT_ENGINE__URL"] == "x"

@@ -36,6 +36,15 @@ def test_a_line_has_kind_decision_reasons_reply_and_the_time_of_each_stage() -> 
     assert "gate 0.00s" in line
 
 
+def test_a_line_says_which_engine_looked_what_it_saw_and_whose_the_words_are() -> None:
+    scenario = story("goods-repost")
+    view = HELD.model_copy(update={"seen": ("qwen: product 0.98 (white\nmug)",), "words_by": "qwen"})
+    line = message_line(scenario, scenario.say("m1"), view, "您好").plain
+    assert "saw qwen: product 0.98 (white mug)  words by qwen" in line
+    templates = HELD.model_copy(update={"words_by": "templates"})
+    assert "words by" not in message_line(scenario, scenario.say("m1"), templates, "您好").plain
+
+
 def test_a_held_message_shows_its_draft_or_that_there_is_none() -> None:
     scenario = story("invoice")
     assert "held for a person: draft: 可以的" in message_line(scenario, scenario.say("m1"), HELD, "可以的").plain
