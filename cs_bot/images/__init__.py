@@ -1,6 +1,6 @@
 """Safe fetch, decode, orient, resize, hashes."""
 
-from cs_bot.images.decode import STORED_MEDIA_TYPE, StoredPicture, accept_picture, resize_for
+from cs_bot.images.decode import STORED_MEDIA_TYPE, StoredPicture, accept_picture, pixels_of, resize_for
 from cs_bot.images.fetch import FetchRules, decode_data_url, fetch_picture
 from cs_bot.images.metadata import TAGS
 
@@ -12,5 +12,6 @@ __all__ = [
     "accept_picture",
     "decode_data_url",
     "fetch_picture",
+    "pixels_of",
     "resize_for",
 ]

@@ -102,6 +102,18 @@ def resize_for(data: bytes, max_side: int = 1280) -> bytes:
         return out.getvalue()
 
 
+def pixels_of(data: bytes) -> Image.Image:
+    """The pixels of an original or a stored picture: upright, 8-bit RGB, what is transparent in white.
+
+    Raises PictureUnreadable as `accept_picture` does.
+    """
+    with _decoder():
+        image = _open(data, max_bytes=None)
+        turn = _turn(image)
+        rgb = _rgb(image)
+        return rgb if turn is None else rgb.transpose(turn)
+
+
 @contextmanager
 def _decoder() -> Iterator[None]:
     """Pillow with its bomb warning as an error and its other warnings silent; every way to fail is one error."""

@@ -1,0 +1,191 @@
+"""What goes into the network: a conversation as tokens, its pictures on their grids of patches."""
+
+import hashlib
+import math
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from cs_bot.errors import ConfigError, PictureUnreadable, PromptTooLong
+from cs_bot.images import pixels_of
+from cs_bot.vision.base import PictureInput
+from cs_bot.vision.chat import ChatMessage
+from cs_bot.vision.qwen.vocabulary import Vocabulary
+
+MOST_SIGNS = 100  # characters a token may stand for: a longer text is refused before it is cut into tokens
+_KEPT_GRIDS = 2048
+_MARK = re.compile("\x02([0-9]+)\x03")
+
+
+class Pixels(NamedTuple):
+    """Bounds on the pixels that the network sees of one picture, and what its sides are multiplied by."""
+
+    least: int
+    most: int
+    scale: float = 1.0
+
+
+@dataclass
+class Picture:
+    """One picture at one size. `key` names both; `grid` is (1, rows, columns) of patches; `shrunk` is linear."""
+
+    key: str
+    grid: tuple[int, int, int]
+    shrunk: float
+    _make: Callable[[], Any]
+    _values: Any = None
+
+    def values(self) -> Any:
+        """The patches as the vision tower takes them, computed once."""
+        if self._values is None:
+            self._values = self._make()
+        return self._values
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A prompt. The first `cut` tokens, with all pictures, are what other questions about them share (`key`).
+
+    `smaller` makes it anew with half the pixels; None when they are at their bound.
+    """
+
+    ids: list[int]
+    cut: int
+    pictures: tuple[Picture, ...]
+    key: str
+    smaller: "Callable[[], Encoded] | None" = None
+
+    @property
+    def shrunk(self) -> float:
+        """The linear scale of the picture that lost most, 1.0 for none."""
+        return min((picture.shrunk for picture in self.pictures), default=1.0)
+
+
+class Inputs:
+    """Makes prompts from conversations. Safe to use from several threads."""
+
+    def __init__(self, processor: Any, vocabulary: Vocabulary, *, image_token: int, context: int) -> None:
+        self._processor, self._vocabulary, self._image_token = processor, vocabulary, image_token
+        self.context = context
+        self._side = processor.image_processor.patch_size * processor.image_processor.merge_size
+        self._templates: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        self._grids: OrderedDict[str, tuple[tuple[int, int, int], float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def encode(self, messages: Sequence[ChatMessage], pixels: Pixels, *, room: int) -> Encoded:
+        """The tokens of a conversation up to the answer, which needs `room` tokens.
+
+        Raises PromptTooLong, PictureError for a picture that can't be used.
+        """
+        parts = [_joined(message) for message in messages]
+        texts = [part for message in parts for part in message if isinstance(part, str)]
+        most = self.context - room
+        if sum(map(len, texts)) > MOST_SIGNS * max(0, most):
+            raise PromptTooLong()
+        pictures = tuple(
+            self._picture(part, pixels) for message in parts for part in message if not isinstance(part, str)
+        )
+        ids, cut = self._ids(self._pieces(messages, parts), texts, pictures)
+        if len(ids) > most:
+            raise PromptTooLong(f"{len(ids)} tokens of text and pictures; {most} fit")
+        half = Pixels(pixels.least, pixels.most // 2, pixels.scale)
+        least = max(self._side**2, min(pixels.least, half.most))
+        can_shrink = bool(pictures) and half.most >= least and half.most >= 4 * self._side**2
+        key = hashlib.sha256(repr((ids[:cut], [picture.key for picture in pictures])).encode()).hexdigest()
+        return Encoded(ids, cut, pictures, key, partial(self.encode, messages, half, room=room) if can_shrink else None)
+
+    def _ids(self, pieces: list[str], texts: list[str], pictures: tuple[Picture, ...]) -> tuple[list[int], int]:
+        """All tokens, and where the last text or what follows the last picture begins."""
+        ids: list[int] = []
+        cut, left = 0, list(pictures)
+        for at, piece in enumerate(pieces):
+            if at % 2:
+                cut = len(ids)
+                ids += self._vocabulary.plain(texts[int(piece)])
+                continue
+            for token in self._vocabulary.control(piece):
+                if token != self._image_token:
+                    ids.append(token)
+                    continue
+                if not left:
+                    raise ConfigError("this checkpoint's chat template writes a picture that is none")
+                ids += [token] * (math.prod(left.pop(0).grid) // self._processor.image_processor.merge_size**2)
+                cut = len(ids)
+        if left:
+            raise ConfigError("this checkpoint's chat template leaves pictures out")
+        return ids, cut
+
+    def _pieces(self, messages: Sequence[ChatMessage], parts: list[list[str | PictureInput]]) -> list[str]:
+        """The checkpoint's template around the texts: text, number of a text, text, …"""
+        shape = tuple(
+            (message.role.value, "".join("t" if isinstance(part, str) else "p" for part in these))
+            for message, these in zip(messages, parts, strict=True)
+        )
+        if shape not in self._templates:
+            if len(self._templates) > 256:
+                self._templates.clear()
+            self._templates[shape] = self._rendered(shape)
+        return self._templates[shape]
+
+    def _rendered(self, shape: tuple[tuple[str, str], ...]) -> list[str]:
+        said, texts = [], 0
+        for role, kinds in shape:
+            content: list[dict[str, str]] = []
+            for kind in kinds:
+                content.append({"type": "image"} if kind == "p" else {"type": "text", "text": f"\x02{texts}\x03"})
+                texts += kind == "t"
+            said.append({"role": role, "content": content})
+        text = self._processor.apply_chat_template(
+            said, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        pieces = _MARK.split(text)
+        if pieces[1::2] != [str(at) for at in range(texts)]:
+            raise ConfigError("this checkpoint's chat template leaves texts out or moves them")
+        return pieces
+
+    def _picture(self, picture: PictureInput, pixels: Pixels) -> Picture:
+        named = hashlib.sha256(picture.data).hexdigest()
+        key = f"{named}:{pixels.least}:{pixels.most}:{pixels.scale:g}"
+        with self._lock:
+            known = self._grids.get(key)
+        if known is not None:
+            return Picture(key, *known, lambda: self._patches(picture.data, pixels)[1])
+        (grid, shrunk), values = self._patches(picture.data, pixels)
+        with self._lock:
+            self._grids[key] = grid, shrunk
+            while len(self._grids) > _KEPT_GRIDS:
+                self._grids.popitem(last=False)
+        return Picture(key, grid, shrunk, lambda: values, values)
+
+    def _patches(self, data: bytes, pixels: Pixels) -> tuple[tuple[tuple[int, int, int], float], Any]:
+        image = pixels_of(data)
+        area = image.width * image.height
+        most = max(self._side**2, round(pixels.scale**2 * min(pixels.most, max(area, self._side**2))))
+        most = pixels.most if pixels.scale == 1.0 else most
+        found = self._made(image, {"shortest_edge": min(pixels.least, most), "longest_edge": most})
+        rows, columns = (int(side) for side in found["image_grid_thw"][0][1:])
+        seen = rows * columns * self._processor.image_processor.patch_size**2
+        return ((1, rows, columns), min(1.0, math.sqrt(seen / area))), found["pixel_values"]
+
+    def _made(self, image: Image.Image, size: dict[str, int]) -> Any:
+        try:
+            return self._processor.image_processor(images=[image], size=size, return_tensors="pt")
+        except ValueError as problem:
+            raise PictureUnreadable(f"the checkpoint does not take this picture: {str(problem)[:120]}") from None
+
+
+def _joined(message: ChatMessage) -> list[str | PictureInput]:
+    """A message's parts with texts that follow each other as one; without empty ones."""
+    joined: list[str | PictureInput] = []
+    for part in message.parts:
+        if isinstance(part, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += part
+        elif part != "":
+            joined.append(part)
+    return joined

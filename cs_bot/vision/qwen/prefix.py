@@ -1,0 +1,221 @@
+"""Keys and values of prompts: kept per row without padding, put side by side to run together."""
+
+import copy
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import DynamicCache
+
+Layers = tuple[tuple[Any, Any], ...]  # keys and values of each layer, (1, heads, tokens, width)
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """What the network knows after `length` tokens of one row; the next token's position is `position`.
+
+    `layers` of a network with full attention; `cache` of any other, which can't be cut or put side by side.
+    """
+
+    length: int
+    position: int
+    layers: Layers = ()
+    cache: Any = None
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        tensors = [tensor for pair in self.layers for tensor in pair]
+        if self.cache is not None:
+            tensors = [value for layer in self.cache.layers for value in vars(layer).values() if torch.is_tensor(value)]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+class Prefixes:
+    """The prefixes used last, within a bound of bytes. Safe to use from several threads."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most, self._bytes = most_bytes, 0
+        self._kept: OrderedDict[str, Prefix] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._kept
+
+    def get(self, key: str) -> Prefix | None:
+        """The prefix of that key, which is then the newest; None when it is not kept."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def keep(self, key: str, prefix: Prefix) -> None:
+        """Keep it, and let the oldest go; one that is larger than all that may be kept is not."""
+        if prefix.size > self._most:
+            return
+        with self._lock:
+            known = self._kept.pop(key, None)
+            self._bytes += prefix.size - (0 if known is None else known.size)
+            self._kept[key] = prefix
+            while self._bytes > self._most:
+                self._bytes -= self._kept.popitem(last=False)[1].size
+
+    def clear(self) -> None:
+        """Let all go."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
+
+class Batch:
+    """Rows that run together, left-padded. Positions are the batch's own: the network keeps none between calls.
+
+    Every row has its own length: what is padding is masked, what is not has the same positions as alone.
+    """
+
+    def __init__(self, network: Any, starts: Sequence[Prefix]) -> None:
+        self._network = network
+        self._positions = [start.position for start in starts]
+        self._whole = starts[0].cache is None
+        self._mask: Any = None  # (rows, tokens); None when nothing is padding
+        self._cache = self._beside(starts) if self._whole else copy.deepcopy(starts[0].cache)
+        assert self._whole or len(starts) == 1
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def forward(self, pending: Sequence[Sequence[int]]) -> Any:
+        """Run the next tokens of each row; the likelihoods of what follows as logits (rows, vocabulary), float32."""
+        device, most = self._network.device, max(map(len, pending))
+        ids = torch.zeros(len(pending), most, dtype=torch.long)
+        places, real = torch.zeros_like(ids), torch.zeros(len(pending), most, dtype=torch.bool)
+        for row, tokens in enumerate(pending):
+            ids[row, most - len(tokens) :] = torch.tensor(tokens)
+            places[row, most - len(tokens) :] = torch.arange(len(tokens)) + self._positions[row]
+            real[row, most - len(tokens) :] = True
+        mask = self._longer(real.to(device))
+        out = self._network.model(
+            input_ids=ids.to(device),
+            attention_mask=mask,
+            position_ids=places.to(device).expand(3, -1, -1),
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        self._mask = mask
+        self._positions = [at + len(tokens) for at, tokens in zip(self._positions, pending, strict=True)]
+        return self._network.lm_head(out.last_hidden_state[:, -1].contiguous()).float()
+
+    def rows(self) -> list[Prefix]:
+        """Each row by itself, without padding. They may share memory with this batch, which is not to be used on."""
+        if not self._whole:
+            return [Prefix(self._cache.get_seq_length(), self._positions[0], cache=self._cache)]
+        found = []
+        for row, position in enumerate(self._positions):
+            real = slice(None) if self._mask is None else self._mask[row].nonzero()[:, 0]
+            layers = tuple(
+                (layer.keys[row : row + 1, :, real], layer.values[row : row + 1, :, real])
+                for layer in self._cache.layers
+            )
+            found.append(Prefix(layers[0][0].shape[2], position, layers))
+        return found
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Only these rows go on."""
+        if not self._whole or len(rows) == len(self):
+            return
+        chosen = torch.tensor(rows, device=self._network.device)
+        self._positions = [self._positions[row] for row in rows]
+        mask = None if self._mask is None else self._mask[chosen]
+        used = slice(None) if mask is None else mask.any(0).nonzero()[:, 0]
+        for layer in self._cache.layers:
+            layer.keys, layer.values = layer.keys[chosen][:, :, used], layer.values[chosen][:, :, used]
+        self._mask = None if mask is None or bool(mask[:, used].all()) else mask[:, used]
+
+    def undo(self) -> bool:
+        """Forget what a call that failed half-way has added; False when that can't be done."""
+        if not self._whole:
+            return False
+        length = min(layer.get_seq_length() for layer in self._cache.layers)
+        length = length if self._mask is None else min(length, self._mask.shape[1])
+        for layer in self._cache.layers:
+            layer.keys, layer.values = layer.keys[:, :, :length], layer.values[:, :, :length]
+        return True
+
+    def _beside(self, starts: Sequence[Prefix]) -> Any:
+        """One cache of several rows; a single row is taken as it is: growing makes new tensors, never changes these."""
+        length = max(start.length for start in starts)
+        if any(start.length < length for start in starts):
+            pads = torch.tensor([length - start.length for start in starts])
+            self._mask = (torch.arange(length)[None] >= pads[:, None]).to(self._network.device)
+        if len(starts) == 1:
+            return DynamicCache(starts[0].layers)
+        padded = (
+            tuple(_left(start.layers[depth], length) for start in starts) for depth in range(len(starts[0].layers))
+        )
+        return DynamicCache([(torch.cat([k for k, _ in rows]), torch.cat([v for _, v in rows])) for rows in padded])
+
+    def _longer(self, real: Any) -> Any:
+        """The mask after the next tokens."""
+        if self._mask is None and bool(real.all()):
+            return None
+        before = self._mask
+        if before is None:
+            before = torch.ones(len(self), self._cache.get_seq_length(), dtype=torch.bool, device=real.device)
+        return torch.cat([before, real], 1)
+
+
+def _left(pair: tuple[Any, Any], length: int) -> tuple[Any, Any]:
+    pad = length - pair[0].shape[2]
+    if not pad:
+        return pair
+    return functional.pad(pair[0], (0, 0, pad, 0)), functional.pad(pair[1], (0, 0, pad, 0))
+
+
+def open_prefixes(network: Any, prompts: Sequence[Any], *, image_token: int, whole: bool) -> list[Prefix]:
+    """Vision tower and first pass over the prefixes of some prompts (inputs.Encoded), left-padded.
+
+    `whole` says that every layer is full attention; rows of any other network come one by one.
+    """
+    device, most = network.device, max(prompt.cut for prompt in prompts)
+    ids, mask = torch.zeros(len(prompts), most, dtype=torch.long), torch.zeros(len(prompts), most, dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        ids[row, most - prompt.cut :] = torch.tensor(prompt.ids[: prompt.cut])
+        mask[row, most - prompt.cut :] = 1
+    pictures = [picture for prompt in prompts for picture in prompt.pictures]
+    grids: Any = torch.tensor([picture.grid for picture in pictures]) if pictures else None
+    kinds = (ids == image_token).int()
+    places, _ = network.model.get_rope_index(ids, kinds, image_grid_thw=grids, attention_mask=mask)
+    seen = {}
+    if pictures:
+        values = torch.cat([picture.values() for picture in pictures])
+        seen = {"pixel_values": values.to(device), "image_grid_thw": grids.to(device)}
+    cache = DynamicCache(config=network.config)
+    network.model(
+        input_ids=ids.to(device),
+        attention_mask=None if bool(mask.all()) else mask.to(device),
+        position_ids=places.to(device),
+        past_key_values=cache,
+        use_cache=True,
+        **seen,
+    )
+    after = places.amax((0, 2)) + 1
+    if not whole:
+        return [Prefix(most, int(after[0]), cache=cache)]
+    return [
+        Prefix(prompt.cut, int(after[row]), _cut_out(cache, row, most - prompt.cut, alone=len(prompts) == 1))
+        for row, prompt in enumerate(prompts)
+    ]
+
+
+def _cut_out(cache: Any, row: int, pad: int, *, alone: bool) -> Layers:
+    """One row's keys and values; cloned out of a batch, whose memory then goes."""
+    if alone:
+        return tuple((layer.keys, layer.values) for layer in cache.layers)
+    return tuple(
+        (layer.keys[row : row + 1, :, pad:].clone(), layer.values[row : row + 1, :, pad:].clone())
+        for layer in cache.layers
+    )

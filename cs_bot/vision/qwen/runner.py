@@ -1,0 +1,279 @@
+"""One thread that runs the network: what is asked together runs together, and what finishes leaves."""
+
+import contextlib
+import gc
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from cs_bot.errors import BotError, EngineError, EngineFull, EngineTimeout
+from cs_bot.vision.qwen.decoding import advance, named
+from cs_bot.vision.qwen.prefix import Batch, Prefix, Prefixes, open_prefixes
+from cs_bot.vision.qwen.row import LATE, Row
+from cs_bot.vision.qwen.vocabulary import Vocabulary
+
+LINGER_S = 0.003  # questions that are asked together come a moment apart
+PREPARING_S = 0.03  # longest wait for those that are known to be on their way
+HANGS_S = 60.0  # without a single layer computed: nothing can end such a call but the end of the process
+CLOSE_S = 5.0
+
+log = logging.getLogger("cs_bot.vision")
+
+
+class Runner:
+    """Runs at most `rows` rows at once. Calls may come from several threads.
+
+    `whole` says that every layer of the network is full attention; rows of any other run one after the other.
+    """
+
+    def __init__(
+        self, network: Any, vocabulary: Vocabulary, *, image_token: int, rows: int, whole: bool, kept_bytes: int
+    ) -> None:
+        self._network, self._vocabulary, self._image_token = network, vocabulary, image_token
+        self.rows = rows if whole else 1
+        self._limit, self._whole = self.rows, whole
+        self._prefixes = Prefixes(kept_bytes)
+        self._running: list[tuple[Batch, list[Row]]] = []
+        self._waiting: deque[Row] = deque()
+        self._preparing = 0
+        self._changed = threading.Condition()
+        self._closed = self._broken = False
+        self._idle, self.beats, self._beat_at = True, 0, time.monotonic()
+        self._hooks = [layer.register_forward_hook(self._beat) for layer in _layers(network)]
+        self._thread = threading.Thread(target=self._run, name="qwen", daemon=True)
+        self._thread.start()
+
+    @property
+    def healthy(self) -> bool:
+        """False when a call hangs or the device is lost: only another process helps."""
+        return not self._broken and (self._idle or time.monotonic() - self._beat_at < HANGS_S)
+
+    def holds(self, key: str) -> bool:
+        """Whether that prefix is kept at the moment."""
+        return key in self._prefixes
+
+    @contextlib.contextmanager
+    def preparing(self) -> Iterator[None]:
+        """While a caller makes its prompt: a batch waits a moment for it."""
+        with self._changed:
+            self._preparing += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._preparing -= 1
+                self._changed.notify_all()
+
+    def ask(self, row: Row) -> Row:
+        """Queue a row. Raises EngineError once closed."""
+        with self._changed:
+            if self._closed:
+                raise EngineError("the engine is closed")
+            self._waiting.append(row)
+            self._changed.notify_all()
+        return row
+
+    def close(self) -> None:
+        """End the thread after the token it computes, and give the memory back. Safe to call twice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join(timeout=CLOSE_S)
+
+    def _beat(self, *_: Any) -> None:
+        self.beats += 1
+        self._beat_at = time.monotonic()
+
+    def _run(self) -> None:
+        with torch.inference_mode():
+            while not self._closed:
+                new = self._taken()
+                try:
+                    self._turn(new)
+                except Exception as problem:  # nobody may wait for ever
+                    self._give_up(new, self._understood(problem))
+        self._give_up(list(self._waiting), EngineError("the engine is closed"))
+        for hook in self._hooks:
+            hook.remove()
+        self._prefixes.clear()
+        self._network = None
+        free_memory()
+
+    def _give_up(self, rows: list[Row], failure: BotError) -> None:
+        for row in [*rows, *(row for _, these in self._running for row in these)]:
+            row.tell(failure)
+        self._running = []
+
+    def _taken(self) -> list[Row]:
+        """The rows to begin with now; waits when nothing runs."""
+        with self._changed:
+            if not self._running:
+                self._limit, self._idle = self.rows, True
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._idle = False
+                self._beat()
+                self._linger()
+            room = max(0, self._limit - sum(len(rows) for _, rows in self._running))
+            taken = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+        return [row for row in taken if not self._over(row)]
+
+    def _linger(self) -> None:
+        """Wait a moment for those who ask at the same time."""
+        end = time.monotonic() + PREPARING_S
+        self._changed.wait_for(lambda: len(self._waiting) >= self._limit or self._closed, timeout=LINGER_S)
+        self._changed.wait_for(
+            lambda: not self._preparing or len(self._waiting) >= self._limit or self._closed,
+            timeout=max(0.0, end - time.monotonic()),
+        )
+
+    def _over(self, row: Row) -> bool:
+        """Whether a row needs no more work: nobody waits, or its time is up."""
+        if not row.left and time.monotonic() >= row.until:
+            row.tell(EngineTimeout(LATE))
+            row.left = True
+        return row.left
+
+    def _turn(self, new: list[Row]) -> None:
+        """Begin the new rows, then one token for each row that runs."""
+        if new:
+            self._in_parts(new, self._begin)
+        self._merge()
+        running, self._running = self._running, []
+        for batch, rows in running:
+            kept = [at for at, row in enumerate(rows) if not self._over(row)]
+            batch.keep(kept)
+            self._step(batch, [rows[at] for at in kept])
+
+    def _begin(self, rows: list[Row]) -> None:
+        """Prefixes, then what is asked about them: the first token of each row."""
+        for row, start in zip(rows, self._opened(rows), strict=True):
+            row.start, row.pending = start, row.prompt.ids[row.prompt.cut :]
+        for together in [rows] if self._whole else [[row] for row in rows]:
+            self._resume(together)
+
+    def _resume(self, rows: list[Row]) -> None:
+        """Put rows side by side and go on with them."""
+        batch = Batch(self._network, [row.start for row in rows if row.start is not None])
+        self._go_on(batch, rows, batch.forward([row.pending for row in rows]))
+        for row in rows:
+            row.start = None
+
+    def _step(self, batch: Batch, rows: list[Row]) -> None:
+        """The next token of rows that run."""
+        if not rows:
+            return
+        try:
+            logits = batch.forward([row.pending for row in rows])
+        except Exception as problem:  # whatever a kernel raises
+            failure = self._understood(problem)
+            if not batch.undo():
+                for row in rows:
+                    row.tell(failure)
+                return
+            for row, start in zip(rows, batch.rows(), strict=True):
+                row.start = start
+            del batch  # its memory is needed
+            self._in_parts(rows, self._resume)
+            return
+        self._go_on(batch, rows, logits)
+
+    def _go_on(self, batch: Batch, rows: list[Row], logits: Any) -> None:
+        """Choose, tell, and keep the rows that go on."""
+        self._beat()
+        writing = [at for at, row in enumerate(rows) if row.answer is not None]
+        chosen = advance(logits[writing], [row.answer for row in rows if row.answer is not None]) if writing else []
+        results = dict(zip(writing, chosen, strict=True))
+        alive = []
+        for at, row in enumerate(rows):
+            if not row.tell(results[at] if at in results else named(logits[at], row.label_ids, self._vocabulary)):
+                assert row.answer is not None
+                row.pending = row.answer.ids[-1:]
+                alive.append(at)
+        if alive:
+            batch.keep(alive)
+            self._running.append((batch, [rows[at] for at in alive]))
+
+    def _merge(self) -> None:
+        """One batch of all that run, as far as memory allows it."""
+        rows = [row for _, these in self._running for row in these]
+        if len(self._running) < 2 or len(rows) > self._limit:
+            return
+        try:
+            together = Batch(self._network, [start for batch, _ in self._running for start in batch.rows()])
+        except Exception as problem:  # they can go on apart
+            self._understood(problem)
+            self._limit = max(1, len(rows) - 1)
+            return
+        self._running = [(together, rows)]
+
+    def _in_parts(self, rows: list[Row], work: Callable[[list[Row]], None]) -> None:
+        """Do `work`; what fails is done again in halves and at last alone, so that only the guilty row fails."""
+        try:
+            work(rows)
+            return
+        except Exception as problem:  # whatever a kernel raises
+            failure = self._understood(problem)
+        if len(rows) > 1:
+            half = (len(rows) + 1) // 2
+            if isinstance(failure, EngineFull):
+                self._limit = min(self._limit, half)
+            self._in_parts(rows[:half], work)
+            self._in_parts(rows[half:], work)
+        elif isinstance(failure, EngineFull) and rows[0].again():
+            self._in_parts(rows, self._begin)
+        else:
+            rows[0].tell(failure)
+
+    def _understood(self, problem: Exception) -> BotError:
+        """What a failure means; memory is made free when that was it."""
+        if isinstance(problem, BotError):
+            return problem
+        if is_out_of_memory(problem):
+            log.warning("out of memory: kept prefixes go, and less runs at once")
+            self._prefixes.clear()
+            free_memory()
+            return EngineFull()
+        self._broken = self._broken or "CUDA error" in str(problem)
+        log.error("the network failed", exc_info=problem)
+        return EngineError(f"the network failed ({type(problem).__name__})")
+
+    def _opened(self, rows: list[Row]) -> list[Prefix]:
+        """The prefix of each row; missing ones are computed, on a CPU one by one: together they are no faster there."""
+        kept = {row.prompt.key: self._prefixes.get(row.prompt.key) for row in rows}
+        found = {key: prefix for key, prefix in kept.items() if prefix is not None}
+        missing = list({row.prompt.key: row.prompt for row in rows if row.prompt.key not in found}.values())
+        size = max(1, len(missing)) if self._whole and self._network.device.type != "cpu" else 1
+        for at in range(0, len(missing), size):
+            these = missing[at : at + size]
+            opened = open_prefixes(self._network, these, image_token=self._image_token, whole=self._whole)
+            for prompt, prefix in zip(these, opened, strict=True):
+                self._prefixes.keep(prompt.key, prefix)
+                found[prompt.key] = prefix
+        return [found[row.prompt.key] for row in rows]
+
+
+def is_out_of_memory(problem: BaseException) -> bool:
+    """Whether an allocator gave up, of a GPU or of the machine."""
+    said = str(problem)
+    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(problem, RuntimeError) and ("out of memory" in said or "can't allocate" in said)
+    )
+
+
+def free_memory() -> None:
+    """Give what is not used any more back to the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _layers(network: Any) -> Iterator[Any]:
+    """The layers of every tower: the smallest pieces whose end shows that something moves."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.ModuleList):
+            yield from module

@@ -1,0 +1,1 @@
+"""The engine in our own process, on random checkpoints of the real architecture."""

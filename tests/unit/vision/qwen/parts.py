@@ -1,0 +1,110 @@
+"""The engine's parts over a checkpoint's folder, and the same sums done in one plain pass."""
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cs_bot.vision.base import PictureInput
+from cs_bot.vision.generating import Prompt
+from cs_bot.vision.qwen.generator import QwenGenerator
+from cs_bot.vision.qwen.inputs import Encoded, Inputs, Pixels
+from cs_bot.vision.qwen.runner import Runner
+from cs_bot.vision.qwen.vocabulary import Vocabulary
+
+SMALL = Pixels(64 * 64, 320 * 320)
+SYSTEM = "You work for an online shop."
+
+
+def drawn(seed: int, width: int = 200, height: int = 160, mode: str = "RGB") -> PictureInput:
+    """A picture of noise."""
+    noise = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).convert(mode).save(out, "JPEG" if mode == "CMYK" else "PNG")
+    return PictureInput(f"{seed:064x}", out.getvalue())
+
+
+def asked(text: str = "Answer with JSON.", *pictures: PictureInput, name: str = "read_product", scale: float = 1.0) -> Prompt:
+    """A prompt."""
+    return Prompt(name, SYSTEM, text, pictures, scale)
+
+
+def soon(seconds: float = 60.0) -> float:
+    """A moment for `until`."""
+    return time.monotonic() + seconds
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What build() puts together."""
+
+    network: Any
+    vocabulary: Vocabulary
+    inputs: Inputs
+    runner: Runner
+    generator: QwenGenerator
+
+    def encoded(self, prompt: Prompt, room: int = 64) -> Encoded:
+        """A prompt's tokens and pictures."""
+        return self.generator._encoded(prompt, room)
+
+    def full_logits(self, prompt: Encoded, more: list[int] | None = None) -> Any:
+        """Logits (tokens, vocabulary) of the whole prompt and `more` in one pass of the published classes."""
+        import torch
+
+        ids = torch.tensor([prompt.ids + (more or [])])
+        seen = {}
+        if prompt.pictures:
+            seen = {
+                "pixel_values": torch.cat([picture.values() for picture in prompt.pictures]),
+                "image_grid_thw": torch.tensor([picture.grid for picture in prompt.pictures]),
+            }
+        kinds = (ids == self.network.config.image_token_id).int()
+        with torch.inference_mode():
+            return self.network(input_ids=ids, mm_token_type_ids=kinds, **seen).logits[0].float()
+
+
+@contextmanager
+def opened(folder: Path, *, rows: int = 4, kept_bytes: int = 64_000_000, network: Any = None, **options: Any) -> Iterator[Parts]:
+    """The parts over the checkpoint in `folder`, closed at the end."""
+    network = network or load(folder)
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ends = json.loads((folder / "generation_config.json").read_text())["eos_token_id"]
+    vocabulary = Vocabulary(tokenizer, size=network.config.text_config.vocab_size, ends=ends)
+    token = network.config.image_token_id
+    inputs = Inputs(_Processor(folder, tokenizer), vocabulary, image_token=token, context=options.pop("context", 8192))
+    whole = options.pop("whole", True)
+    runner = Runner(network, vocabulary, image_token=token, rows=rows, whole=whole, kept_bytes=kept_bytes)
+    made = {"pixels": SMALL, "by_kind": {}, "temperature": 0.0, "about": "a random checkpoint", **options}
+    generator = QwenGenerator(runner, inputs, vocabulary, **made)
+    try:
+        yield Parts(network, vocabulary, inputs, runner, generator)
+    finally:
+        generator.close()
+
+
+def load(folder: Path) -> Any:
+    """The network in `folder`, float32 or whatever it was written in."""
+    from transformers import AutoModelForImageTextToText
+
+    return AutoModelForImageTextToText.from_pretrained(folder, dtype="auto").eval()
+
+
+class _Processor:
+    """Image processor and template."""
+
+    def __init__(self, folder: Path, tokenizer: Any) -> None:
+        from transformers import AutoImageProcessor
+
+        self.tokenizer = tokenizer
+        self.image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+        self.apply_chat_template = tokenizer.apply_chat_template
