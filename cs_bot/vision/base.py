@@ -21,6 +21,7 @@ class EngineEntry(NamedTuple):
 
 ENGINES: dict[str, EngineEntry] = {
     "lite": EngineEntry("cs_bot.vision.lite.engine:build", "lite", writes=False),
+    "qwen": EngineEntry("cs_bot.vision.qwen:build", "qwen", writes=True),
     "openai": EngineEntry("cs_bot.vision.openai_server:build", "", writes=True),
 }
 

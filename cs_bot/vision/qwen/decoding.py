@@ -49,6 +49,11 @@ class Answer:
     _characters: Characters = field(default_factory=Characters)
     _dice: Any = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the checkpoint itself has ended it."""
+        return bool(self.ids) and self.ids[-1] in self.vocabulary.ends
+
     def dice(self) -> Any:
         """This answer's own source of chance."""
         if self._dice is None:

@@ -1,39 +1,23 @@
 """Prompts of PromptedVision on a checkpoint in this process."""
 
-import threading
-from collections.abc import Mapping
-
 from pydantic import BaseModel
 
 from cs_bot.errors import EngineError
 from cs_bot.vision.answers import json_schema
 from cs_bot.vision.chat import ChatMessage, ChatPiece, Role
 from cs_bot.vision.generating import Generation, Prompt
+from cs_bot.vision.qwen.core import Core
 from cs_bot.vision.qwen.decoding import Answer, Named, Wish
-from cs_bot.vision.qwen.inputs import Encoded, Inputs, Pixels
+from cs_bot.vision.qwen.inputs import Encoded
 from cs_bot.vision.qwen.row import Row
-from cs_bot.vision.qwen.runner import Runner
-from cs_bot.vision.qwen.vocabulary import Vocabulary
 
 
 class QwenGenerator:
     """Follows generating.Generator. The prefix of system text and pictures is shared by all that is asked of them."""
 
-    def __init__(
-        self,
-        runner: Runner,
-        inputs: Inputs,
-        vocabulary: Vocabulary,
-        *,
-        pixels: Pixels,
-        by_kind: Mapping[str, int],
-        temperature: float,
-        about: str,
-    ) -> None:
-        self._runner, self._inputs, self._vocabulary = runner, inputs, vocabulary
-        self._pixels, self._by_kind, self._temperature = pixels, dict(by_kind), temperature
-        self._about = about
-        self._closing = threading.Event()
+    def __init__(self, core: Core, temperature: float) -> None:
+        self._core, self._temperature = core, temperature
+        self._closed = False
 
     @property
     def available(self) -> bool:
@@ -43,12 +27,12 @@ class QwenGenerator:
     @property
     def healthy(self) -> bool:
         """False once closed, and while a call hangs."""
-        return not self._closing.is_set() and self._runner.healthy
+        return not self._closed and self._core.runner.healthy
 
     @property
     def beats(self) -> int:
         """Grows while something is computed."""
-        return self._runner.beats
+        return self._core.runner.beats
 
     def generate(
         self,
@@ -63,39 +47,39 @@ class QwenGenerator:
 
         Raises EngineError, EngineTimeout, PictureError.
         """
-        if self._closing.is_set():
+        if self._closed:
             raise EngineError("the engine is closed")
-        label_ids = self._vocabulary.label_ids(labels) if labels else ()
-        with self._runner.preparing():
+        label_ids = self._core.vocabulary.label_ids(labels) if labels else ()
+        with self._core.runner.preparing():
             asked = self._encoded(prompt, max_tokens)
             answer = None
             if not labels:
-                matcher = None if schema is None else self._vocabulary.matcher(json_schema(schema))
-                answer = Answer(self._vocabulary, Wish(max_tokens, self._temperature), matcher)
-            row = self._runner.ask(Row(asked, until, answer, label_ids))
+                matcher = None if schema is None else self._core.vocabulary.matcher(json_schema(schema))
+                answer = Answer(self._core.vocabulary, Wish(max_tokens, self._temperature), matcher)
+            row = self._core.runner.ask(Row(asked, until, answer, label_ids))
         (result,) = row.results()
         return _generation(result, labels, row.prompt.shrunk)
 
     def check(self) -> str:
         """What answers here."""
-        if self._closing.is_set():
+        if self._closed:
             raise EngineError("the engine is closed")
-        return self._about
+        return self._core.about
 
     def close(self) -> None:
         """Give everything back; later calls raise EngineError. Safe to call twice."""
-        self._closing.set()
-        self._runner.close()
+        self._closed = True
+        self._core.close()
 
     def _encoded(self, prompt: Prompt, max_tokens: int) -> Encoded:
         said = (
             ChatMessage(Role.SYSTEM, (prompt.system,)),
             ChatMessage(Role.USER, (*prompt.pictures, prompt.text)),
         )
-        kind = prompt.name.removeprefix("read_").split("_")[0] if prompt.name.startswith("read_") else ""
-        pixels = self._pixels._replace(most=self._by_kind.get(kind, self._pixels.most), scale=prompt.scale)
-        found = self._inputs.encode(said, pixels, room=max_tokens)
-        if not self._runner.holds(found.key):
+        kind = prompt.name.split("_")[1] if prompt.name.startswith("read_") else ""
+        budget = self._core.by_kind.get(kind, self._core.budget)._replace(scale=prompt.scale)
+        found = self._core.inputs.encode(said, budget, room=max_tokens)
+        if not self._core.runner.holds(found.key):
             for picture in found.pictures:
                 picture.values()  # here, not in the thread that others wait for
         return found

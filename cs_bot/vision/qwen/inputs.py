@@ -19,11 +19,12 @@ from cs_bot.vision.chat import ChatMessage
 from cs_bot.vision.qwen.vocabulary import Vocabulary
 
 MOST_SIGNS = 100  # characters a token may stand for: a longer text is refused before it is cut into tokens
+SMALLEST_TOKENS = 16  # a picture is never shrunk below this for want of memory
 _KEPT_GRIDS = 2048
 _MARK = re.compile("\x02([0-9]+)\x03")
 
 
-class Pixels(NamedTuple):
+class Budget(NamedTuple):
     """Bounds on the pixels that the network sees of one picture, and what its sides are multiplied by."""
 
     least: int
@@ -74,11 +75,12 @@ class Inputs:
         self._processor, self._vocabulary, self._image_token = processor, vocabulary, image_token
         self.context = context
         self._side = processor.image_processor.patch_size * processor.image_processor.merge_size
+        self._least = SMALLEST_TOKENS * self._side**2
         self._templates: dict[tuple[tuple[str, str], ...], list[str]] = {}
         self._grids: OrderedDict[str, tuple[tuple[int, int, int], float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def encode(self, messages: Sequence[ChatMessage], pixels: Pixels, *, room: int) -> Encoded:
+    def encode(self, messages: Sequence[ChatMessage], budget: Budget, *, room: int) -> Encoded:
         """The tokens of a conversation up to the answer, which needs `room` tokens.
 
         Raises PromptTooLong, PictureError for a picture that can't be used.
@@ -89,16 +91,15 @@ class Inputs:
         if sum(map(len, texts)) > MOST_SIGNS * max(0, most):
             raise PromptTooLong()
         pictures = tuple(
-            self._picture(part, pixels) for message in parts for part in message if not isinstance(part, str)
+            self._picture(part, budget) for message in parts for part in message if not isinstance(part, str)
         )
         ids, cut = self._ids(self._pieces(messages, parts), texts, pictures)
         if len(ids) > most:
             raise PromptTooLong(f"{len(ids)} tokens of text and pictures; {most} fit")
-        half = Pixels(pixels.least, pixels.most // 2, pixels.scale)
-        least = max(self._side**2, min(pixels.least, half.most))
-        can_shrink = bool(pictures) and half.most >= least and half.most >= 4 * self._side**2
+        half = budget._replace(most=budget.most // 2)
+        smaller = partial(self.encode, messages, half, room=room) if pictures and half.most >= self._least else None
         key = hashlib.sha256(repr((ids[:cut], [picture.key for picture in pictures])).encode()).hexdigest()
-        return Encoded(ids, cut, pictures, key, partial(self.encode, messages, half, room=room) if can_shrink else None)
+        return Encoded(ids, cut, pictures, key, smaller)
 
     def _ids(self, pieces: list[str], texts: list[str], pictures: tuple[Picture, ...]) -> tuple[list[int], int]:
         """All tokens, and where the last text or what follows the last picture begins."""
@@ -149,26 +150,26 @@ class Inputs:
             raise ConfigError("this checkpoint's chat template leaves texts out or moves them")
         return pieces
 
-    def _picture(self, picture: PictureInput, pixels: Pixels) -> Picture:
+    def _picture(self, picture: PictureInput, budget: Budget) -> Picture:
         named = hashlib.sha256(picture.data).hexdigest()
-        key = f"{named}:{pixels.least}:{pixels.most}:{pixels.scale:g}"
+        key = f"{named}:{budget.least}:{budget.most}:{budget.scale:g}"
         with self._lock:
             known = self._grids.get(key)
         if known is not None:
-            return Picture(key, *known, lambda: self._patches(picture.data, pixels)[1])
-        (grid, shrunk), values = self._patches(picture.data, pixels)
+            return Picture(key, *known, lambda: self._patches(picture.data, budget)[1])
+        (grid, shrunk), values = self._patches(picture.data, budget)
         with self._lock:
             self._grids[key] = grid, shrunk
             while len(self._grids) > _KEPT_GRIDS:
                 self._grids.popitem(last=False)
         return Picture(key, grid, shrunk, lambda: values, values)
 
-    def _patches(self, data: bytes, pixels: Pixels) -> tuple[tuple[tuple[int, int, int], float], Any]:
+    def _patches(self, data: bytes, budget: Budget) -> tuple[tuple[tuple[int, int, int], float], Any]:
         image = pixels_of(data)
-        area = image.width * image.height
-        most = max(self._side**2, round(pixels.scale**2 * min(pixels.most, max(area, self._side**2))))
-        most = pixels.most if pixels.scale == 1.0 else most
-        found = self._made(image, {"shortest_edge": min(pixels.least, most), "longest_edge": most})
+        area, most = image.width * image.height, budget.most
+        if budget.scale < 1.0:
+            most = max(self._side**2, round(budget.scale**2 * min(most, area)))
+        found = self._made(image, {"shortest_edge": min(budget.least, most), "longest_edge": most})
         rows, columns = (int(side) for side in found["image_grid_thw"][0][1:])
         seen = rows * columns * self._processor.image_processor.patch_size**2
         return ((1, rows, columns), min(1.0, math.sqrt(seen / area))), found["pixel_values"]

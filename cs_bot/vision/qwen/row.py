@@ -29,6 +29,11 @@ class Row:
     _pieces: list[ChatPiece] = field(default_factory=list)
     _out: "SimpleQueue[ChatPiece | Named | BotError]" = field(default_factory=SimpleQueue)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the answer's last token is the one that ends it."""
+        return self.answer is not None and self.answer.ended
+
     def tell(self, result: "ChatPiece | Named | BotError") -> bool:
         """Give a result to whoever waits; whether it was the last one."""
         if not isinstance(result, ChatPiece):

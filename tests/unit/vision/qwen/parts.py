@@ -14,12 +14,13 @@ from PIL import Image
 
 from cs_bot.vision.base import PictureInput
 from cs_bot.vision.generating import Prompt
+from cs_bot.vision.qwen.core import Core
 from cs_bot.vision.qwen.generator import QwenGenerator
-from cs_bot.vision.qwen.inputs import Encoded, Inputs, Pixels
+from cs_bot.vision.qwen.inputs import Budget, Encoded, Inputs
 from cs_bot.vision.qwen.runner import Runner
 from cs_bot.vision.qwen.vocabulary import Vocabulary
 
-SMALL = Pixels(64 * 64, 320 * 320)
+SMALL = Budget(64 * 64, 320 * 320)
 SYSTEM = "You work for an online shop."
 
 
@@ -31,7 +32,9 @@ def drawn(seed: int, width: int = 200, height: int = 160, mode: str = "RGB") -> 
     return PictureInput(f"{seed:064x}", out.getvalue())
 
 
-def asked(text: str = "Answer with JSON.", *pictures: PictureInput, name: str = "read_product", scale: float = 1.0) -> Prompt:
+def asked(
+    text: str = "Answer with JSON.", *pictures: PictureInput, name: str = "read_product", scale: float = 1.0
+) -> Prompt:
     """A prompt."""
     return Prompt(name, SYSTEM, text, pictures, scale)
 
@@ -46,10 +49,13 @@ class Parts:
     """What build() puts together."""
 
     network: Any
-    vocabulary: Vocabulary
-    inputs: Inputs
-    runner: Runner
+    core: Core
     generator: QwenGenerator
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Its tokens."""
+        return self.core.vocabulary
 
     def encoded(self, prompt: Prompt, room: int = 64) -> Encoded:
         """A prompt's tokens and pictures."""
@@ -72,7 +78,9 @@ class Parts:
 
 
 @contextmanager
-def opened(folder: Path, *, rows: int = 4, kept_bytes: int = 64_000_000, network: Any = None, **options: Any) -> Iterator[Parts]:
+def opened(
+    folder: Path, *, rows: int = 4, kept_bytes: int = 64_000_000, network: Any = None, **options: Any
+) -> Iterator[Parts]:
     """The parts over the checkpoint in `folder`, closed at the end."""
     network = network or load(folder)
     from transformers import AutoTokenizer
@@ -84,10 +92,11 @@ def opened(folder: Path, *, rows: int = 4, kept_bytes: int = 64_000_000, network
     inputs = Inputs(_Processor(folder, tokenizer), vocabulary, image_token=token, context=options.pop("context", 8192))
     whole = options.pop("whole", True)
     runner = Runner(network, vocabulary, image_token=token, rows=rows, whole=whole, kept_bytes=kept_bytes)
-    made = {"pixels": SMALL, "by_kind": {}, "temperature": 0.0, "about": "a random checkpoint", **options}
-    generator = QwenGenerator(runner, inputs, vocabulary, **made)
+    core = Core(runner, inputs, vocabulary, options.pop("budget", SMALL), options.pop("by_kind", {}), "1", "random")
+    generator = QwenGenerator(core, options.pop("temperature", 0.0))
+    assert not options
     try:
-        yield Parts(network, vocabulary, inputs, runner, generator)
+        yield Parts(network, core, generator)
     finally:
         generator.close()
 
