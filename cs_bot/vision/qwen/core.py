@@ -79,7 +79,7 @@ def fitting_rows(config: Any, bytes_a_number: int, free: int, *, gpu: bool, pixe
     text = config.get_text_config()
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     per_token = 2 * text.num_hidden_layers * text.num_key_value_heads * width * bytes_a_number
-    row = per_token * (pixels // 1024 + TEXT_TOKENS)
+    row = int(per_token) * (pixels // 1024 + TEXT_TOKENS)
     return max(1, min(MOST_ROWS_GPU if gpu else MOST_ROWS_CPU, free // 2 // (2 * row)))
 
 

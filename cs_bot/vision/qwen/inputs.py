@@ -142,7 +142,7 @@ class Inputs:
                 content.append({"type": "image"} if kind == "p" else {"type": "text", "text": f"\x02{texts}\x03"})
                 texts += kind == "t"
             said.append({"role": role, "content": content})
-        text = self._processor.apply_chat_template(
+        text = self._processor.tokenizer.apply_chat_template(
             said, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
         pieces = _MARK.split(text)

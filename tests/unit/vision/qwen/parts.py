@@ -109,11 +109,10 @@ def load(folder: Path) -> Any:
 
 
 class _Processor:
-    """Image processor and template."""
+    """Image processor, and tokenizer with its template."""
 
     def __init__(self, folder: Path, tokenizer: Any) -> None:
         from transformers import AutoImageProcessor
 
         self.tokenizer = tokenizer
         self.image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
-        self.apply_chat_template = tokenizer.apply_chat_template

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cs_bot.vision.answers import Reply
-from cs_bot.vision.generating import LABELS, Generation
+from cs_bot.vision.answers import READS, Reply, parse
+from cs_bot.vision.generating import LABELS, Generation, Prompt
 from tests.unit.vision.qwen.parts import Parts, asked, drawn, opened, soon
 
 
@@ -39,7 +39,7 @@ def test_an_answer_and_its_likelihoods_are_those_of_a_teacher_forced_pass(parts:
     assert parts.vocabulary.text_of(ids).rstrip("\ufffd") == found.text.rstrip("\ufffd")
 
 
-def plain_greedy(parts: Parts, prompt, most: int) -> tuple[list[int], list[float]]:
+def plain_greedy(parts: Parts, prompt: Prompt, most: int) -> tuple[list[int], list[float]]:
     """The likeliest tokens that may be written, one whole pass each."""
     import torch
 
@@ -55,7 +55,7 @@ def plain_greedy(parts: Parts, prompt, most: int) -> tuple[list[int], list[float
 def test_rows_beside_each_other_answer_as_they_do_alone(parts: Parts) -> None:
     prompts = [asked(f"Question {n}" * (n + 1), *(drawn(20 + m, 100 + 50 * m) for m in range(n))) for n in range(4)]
 
-    def generate(prompt) -> Generation:
+    def generate(prompt: Prompt) -> Generation:
         return parts.generator.generate(prompt, max_tokens=16, until=soon())
 
     alone = [generate(prompt) for prompt in prompts]
@@ -63,10 +63,19 @@ def test_rows_beside_each_other_answer_as_they_do_alone(parts: Parts) -> None:
         together = list(pool.map(generate, prompts))
     for one, other in zip(alone, together, strict=True):
         assert one.text == other.text
-        assert one.tokens and other.tokens
+        assert one.tokens
+        assert other.tokens
         assert [t.logprob for t in one.tokens] == pytest.approx([t.logprob for t in other.tokens], abs=1e-4)
 
 
-def test_an_answer_with_a_schema_is_json_of_that_shape(parts: Parts) -> None:
-    found = parts.generator.generate(asked("?", drawn(1)), schema=Reply, max_tokens=400, until=soon())
-    print(found)
+@pytest.mark.parametrize("temperature", [0.0, 1.5])
+def test_an_answer_with_a_schema_is_json_of_that_shape(random_checkpoint: Path, temperature: float) -> None:
+    with opened(random_checkpoint, temperature=temperature) as parts:
+        for n, shape in enumerate((Reply, *READS.values())):
+            found = parts.generator.generate(asked("?", drawn(n)), schema=shape, max_tokens=3000, until=soon())
+            assert found.finish_reason == "stop"
+            parse(shape, found.text)
+            assert found.tokens is not None
+            assert found.tokens[-1].text == ""
+            assert found.likelihood is not None
+            assert found.likelihood < 1
