@@ -145,7 +145,7 @@ def _made(rng: random.Random, key: str, shape: Shape, design: str, *, listed: bo
         second_colour=second,
         design=design,
         art_seed=rng.randrange(10**6),
-        title=_title(shape, design, colour),
+        title=title_of(shape, design, colour),
         category=shape.category,
         material=shape.material,
         price=Decimal(rng.randint(shape.cheapest, shape.cheapest * 3)) + Decimal("0.90"),
@@ -163,14 +163,15 @@ def _sibling(rng: random.Random, of: DemoProduct) -> DemoProduct:
         "key": f"{of.key}-other",
         "product_id": f"{shape.name[:2].upper()}{rng.randint(10_000, 99_999)}",
         "colour": colour,
-        "title": _title(shape, of.design, colour),
+        "title": title_of(shape, of.design, colour),
         "price": of.price + 10,
         "stock": rng.choice((0, 5)),
     }
     return of.model_copy(update=changes)
 
 
-def _title(shape: Shape, design: str, colour: str) -> str:
+def title_of(shape: Shape, design: str, colour: str) -> str:
+    """A product's title in two languages."""
     zh_colour, en_colour, _ = COLOURS[colour]
     zh_design, en_design = DESIGNS[design]
     return f"{zh_colour}{zh_design}{shape.zh} {en_colour} {en_design} {shape.en}"

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cs_bot.demo.tiny.asks import enquiry
 from cs_bot.demo.tiny.elsewhere import other
 from cs_bot.demo.tiny.frames import Drawing, Mark, roughened, seen_again
 from cs_bot.demo.tiny.phones import order_list, order_page
@@ -24,8 +25,9 @@ from cs_bot.demo.tiny.showing import comparison, product
 from cs_bot.demo.tiny.slips import Slip, cut, damaged, hidden_in
 from cs_bot.demo.tiny.things import Thing
 from cs_bot.demo.tiny.tickets import FIELDS, ticket
-from cs_bot.demo.tiny.wordings import worded
-from cs_bot.vision.answers import UNREADABLE, ComparisonRead, ItemRead, OrderRead, ProductRead, SceneRead, Strict
+from cs_bot.demo.tiny.wordings import prompts, worded
+from cs_bot.records import Kind
+from cs_bot.vision.answers import UNREADABLE, ComparisonRead, ItemRead, OrderRead, ProductRead, Reply, SceneRead, Strict
 
 __all__ = ["TASKS", "Mark", "Sample", "draw_sample", "fresh"]
 
@@ -43,12 +45,17 @@ class Sample(NamedTuple):
 
 
 TASKS: dict[str, float] = {
-    "classify": 0.2,
-    "read_order": 0.24,
+    "classify": 0.14,
+    "read_order": 0.2,
     "read_order_again": 0.1,
     "read_product": 0.18,
-    "read_comparison": 0.14,
+    "read_comparison": 0.12,
     "read_scene": 0.14,
+    "answer_product": 0.08,
+    "answer_comparison": 0.04,
+    "answer_scene": 0.03,
+    "answer_order": 0.02,
+    "answer_text": 0.05,
 }
 
 
@@ -151,6 +158,18 @@ def _small(drawing: Drawing, rng: random.Random) -> Drawing:
     return small.fitted()
 
 
+def _answer(task: str, rng: random.Random) -> Sample:
+    kind = Kind(task.removeprefix("answer_"))
+    asked = enquiry(Kind.OTHER if kind is Kind.TEXT and rng.random() < 0.15 else kind, rng)
+    prompt = prompts().answer(asked.ask)
+    system, text, words = worded(task, rng, own=prompt.text)
+    answer = compact(Reply(reply=asked.reply))
+    if asked.drawing is None:
+        return Sample(task, system, text, None, answer, (), words)
+    image = roughened(asked.drawing.image, rng)
+    return Sample(task, system, text, np.asarray(image), answer, tuple(asked.drawing.marks), words)
+
+
 def _kind(task: str, rng: random.Random) -> Sample:
     kind = rng.choice(("product", "comparison", "order", "scene", "other"))
     return _sample(task, _of_kind(kind, rng), kind, rng)
@@ -178,6 +197,11 @@ _MAKERS: dict[str, Callable[[str, random.Random], Sample]] = {
     "read_product": _product,
     "read_comparison": _comparison,
     "read_scene": _scene,
+    "answer_product": _answer,
+    "answer_comparison": _answer,
+    "answer_scene": _answer,
+    "answer_order": _answer,
+    "answer_text": _answer,
 }
 
 

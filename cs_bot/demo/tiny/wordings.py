@@ -42,6 +42,11 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
         "Task: which clothes, furniture, lamps or devices are to be seen? Answer with JSON.",
     ),
 }
+REPLIES = (  # before the data of an ask
+    "Write the shop's reply in the customer's language. Facts only as slots in braces. Answer with JSON with a reply.",
+    '用顾客的语言写一到三句回复，事实只写花括号里的名字。用 JSON 回答：{"reply": "..."}',
+    'Task: answer the customer from the slots below; else say that you will look into it. JSON: {"reply": "..."}',
+)
 WHY = ("it is none of the words", "it is no JSON", "it is empty", "it does not follow the form (keys)")
 
 
@@ -54,17 +59,15 @@ def prompts() -> Prompts:
 def worded(task: str, rng: random.Random, own: str = "") -> tuple[str, str, int]:
     """System, text and which wording it is (0: the app's own). `own` is the app's text where it holds data."""
     texts = prompts().texts
-    text, system, number = own or texts[task], texts["system"], 0
+    text, system = own or texts[task], texts["system"]
     if rng.random() < OWN:
-        return system, text, number
+        return system, text, 0
     if rng.random() < 0.3:
         system = rng.choice(OTHER_SYSTEMS)
     if rng.random() < 0.15:
         why = rng.choice(WHY[:1] if task == "classify" else WHY[1:])
         return system, f"{text}\n\n{texts['repair'].replace('[[why]]', why)}", 1
-    choices = PARAPHRASES.get(task, ())
-    if choices:
-        number = rng.randrange(len(choices))
-        text = choices[number]
-        number += 2
-    return system, text, number
+    choices = PARAPHRASES.get(task, REPLIES)
+    number = rng.randrange(len(choices))
+    data = f"\n{own[own.index('<shop>') :]}" if own else ""
+    return system, choices[number] + data, number + 2
