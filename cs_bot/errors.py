@@ -10,9 +10,13 @@ BotError
 │   ├── TooLarge            413
 │   ├── TooSlow             408
 │   ├── Encoded             415
+│   ├── BadRequest          400 (carries which part of the request, and a code for programs)
+│   ├── WrongType           415
 │   ├── NotSignedIn         401
 │   ├── NotAllowed          403
-│   └── TooManyTries        429 (carries the seconds to wait)
+│   ├── TooManyRequests     429 (carries the seconds to wait)
+│   │   └── TooManyTries    the same after failed sign-ins
+│   └── NotReady            503 (carries the seconds to wait)
 ├── StoreUnavailable        the database can't take it now (503, retry)
 ├── NotFound                no such record
 ├── Conflict                somebody else was faster: the version or the claim is no longer yours
@@ -20,6 +24,7 @@ BotError
 ├── PictureError            a picture can't be used
 │   ├── PictureUnreachable  could not be fetched; may work later
 │   ├── PictureRefused      its address or size breaks a rule; never retried
+│   │   └── PictureTooLarge more bytes than allowed
 │   └── PictureUnreadable   its bytes are no picture that we accept
 ├── FeaturesUnreadable      stored features of a product picture are damaged or of another version
 ├── EngineError             the engine failed on a turn
@@ -96,6 +101,22 @@ class Encoded(Rejected):
     status = 415
 
 
+class BadRequest(Rejected):
+    """The request makes no sense."""
+
+    status = 400
+
+    def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param, self.code = param, code
+
+
+class WrongType(Rejected):
+    """That kind of body is not understood here."""
+
+    status = 415
+
+
 class NotSignedIn(Rejected):
     """Sign in first: the token or the session is not valid."""
 
@@ -108,13 +129,27 @@ class NotAllowed(Rejected):
     status = 403
 
 
-class TooManyTries(Rejected):
-    """Too many failed tries; wait a while."""
+class TooManyRequests(Rejected):
+    """Too many requests at once; wait a while."""
 
     status = 429
 
-    def __init__(self, wait_s: float) -> None:
-        super().__init__()
+    def __init__(self, wait_s: float, message: str | None = None) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class TooManyTries(TooManyRequests):
+    """Too many failed tries; wait a while."""
+
+
+class NotReady(Rejected):
+    """Not ready yet; try again in a while."""
+
+    status = 503
+
+    def __init__(self, wait_s: float, message: str | None = None) -> None:
+        super().__init__(message)
         self.wait_s = wait_s
 
 
@@ -152,6 +187,10 @@ class PictureUnreachable(PictureError):
 
 class PictureRefused(PictureError):
     """The picture's address or size is not allowed."""
+
+
+class PictureTooLarge(PictureRefused):
+    """The picture has more bytes than allowed."""
 
 
 class PictureUnreadable(PictureError):

@@ -11,7 +11,7 @@ import httpcore
 import httpx
 from pydantic import Field, field_validator
 
-from cs_bot.errors import PictureRefused, PictureUnreachable, PictureUnreadable
+from cs_bot.errors import PictureRefused, PictureTooLarge, PictureUnreachable, PictureUnreadable
 from cs_bot.images.addresses import is_inside, is_public
 from cs_bot.images.dial import Guard, Resolver, shown
 from cs_bot.records import Record
@@ -132,7 +132,7 @@ def decode_data_url(text: str, max_bytes: int = 2_000_000) -> bytes:
         raise PictureRefused("not a base64 data address")
     encoded_length = len(text) - head.end()
     if encoded_length > (max_bytes + 2) // 3 * 4:
-        raise PictureRefused(f"the picture inside the message is larger than {max_bytes} bytes")
+        raise PictureTooLarge(f"the picture inside the message is larger than {max_bytes} bytes")
     encoded = text[head.end() :].encode("ascii", "replace")
     try:
         data = binascii.a2b_base64(encoded)
@@ -141,7 +141,7 @@ def decode_data_url(text: str, max_bytes: int = 2_000_000) -> bytes:
     if binascii.b2a_base64(data, newline=False) != encoded:  # Python's own strict modes let some loose ends through
         raise PictureUnreadable("the picture inside the message is not valid base64")
     if len(data) > max_bytes:
-        raise PictureRefused(f"the picture inside the message is larger than {max_bytes} bytes")
+        raise PictureTooLarge(f"the picture inside the message is larger than {max_bytes} bytes")
     return data
 
 
@@ -214,7 +214,7 @@ def _check_head(status: int, headers: dict[bytes, bytes], max_bytes: int, host: 
         raise PictureRefused(f"{host} sent a compressed body that was not asked for")
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared[:20]) > max_bytes:
-        raise PictureRefused(f"the picture on {host} is larger than {max_bytes} bytes")
+        raise PictureTooLarge(f"the picture on {host} is larger than {max_bytes} bytes")
 
 
 def _body(response: httpcore.Response, max_bytes: int, host: str) -> bytes:
@@ -222,7 +222,7 @@ def _body(response: httpcore.Response, max_bytes: int, host: str) -> bytes:
     for chunk in response.iter_stream():
         body += chunk
         if len(body) > max_bytes:
-            raise PictureRefused(f"the picture on {host} is larger than {max_bytes} bytes")
+            raise PictureTooLarge(f"the picture on {host} is larger than {max_bytes} bytes")
     return bytes(body)
 
 
