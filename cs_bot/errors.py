@@ -30,6 +30,7 @@ BotError
 ├── EngineError             the engine failed on a turn
 │   ├── EngineTimeout       the engine made no progress in time
 │   ├── EngineFull          no memory for this now; less at once may work
+│   ├── SchemaRefused       a JSON schema that answers can't be made to follow
 │   └── PromptTooLong       more text and pictures than the checkpoint takes
 ├── ImportRefused           an import file has bad rows (carries every row with its line number)
 └── DraftRefused            a draft breaks invariant 3 (words by the engine, numbers by records)
@@ -215,6 +216,12 @@ class EngineFull(EngineError):
     """There is not enough memory for this now; less at once may work."""
 
     retryable = True
+
+
+class SchemaRefused(EngineError):
+    """Answers can't be made to follow that JSON schema."""
+
+    retryable = False
 
 
 class PromptTooLong(EngineError):

@@ -61,6 +61,26 @@ ENGINE_RESULTS = Counter(
     ("engine", "call", "outcome"),
     registry=REGISTRY,
 )
+SERVE_REQUESTS = Counter(
+    "csbot_serve_requests_total",
+    "Chats asked of `cs-bot serve`, by the status of their answer",
+    ("status",),
+    registry=REGISTRY,
+)
+SERVE_TOKENS = Counter(
+    "csbot_serve_tokens_total",
+    "Tokens of finished chats: prompt (with pictures), completion",
+    ("part",),
+    registry=REGISTRY,
+)
+SERVE_SECONDS = Histogram(
+    "csbot_serve_seconds",
+    "Seconds of a chat: queue (until it had a place), first (from there to its first piece), whole (to its end)",
+    ("part",),
+    registry=REGISTRY,
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120),
+)
+SERVE_CHATS = Gauge("csbot_serve_chats", "Chats in `cs-bot serve` now: running, waiting", ("state",), registry=REGISTRY)
 BUILD = Gauge("csbot_build_info", "Always 1; the version is the label", ("version",), registry=REGISTRY)
 
 # The order matters: addresses and tokens hold digits that the patterns of numbers would cut in two.

@@ -21,6 +21,7 @@ from cs_bot.settings.sections import (
     RetentionSettings,
     ReviewSettings,
     Section,
+    ServeSettings,
     ShopSettings,
     TurnSettings,
     WebSettings,
@@ -36,6 +37,8 @@ class _Environment(EnvSettingsSource):
         """The value as given to the setting; raises ConfigError, which never quotes it."""
         if field_name == "engine" and NAME.fullmatch(value):
             return {"name": value}
+        if field_name == "api_keys" and not value.startswith("["):
+            return value  # separated by commas
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
@@ -51,6 +54,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, description="postgresql+psycopg://…; default SQLite in HOME")
     redis_url: SecretStr | None = Field(default=None, description="redis://…; default: `cs-bot up` starts its own")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    max_concurrency: int = Field(default=3, ge=1, le=256, description="chats that `cs-bot serve` computes at once")
     accounts: tuple[AccountSettings, ...] = Field(default=(), description="channel accounts; easiest in the TOML file")
     policy: dict[str, Any] = Field(default_factory=dict, description="seeds version 1 of the policy table; see docs")
     web: WebSettings = WebSettings()
@@ -62,6 +66,7 @@ class Settings(BaseSettings):
     shop: ShopSettings = ShopSettings()
     engine: EngineSettings = EngineSettings()
     cache: CacheSettings = CacheSettings()
+    serve: ServeSettings = ServeSettings()
 
     @field_validator("engine", mode="before")
     @classmethod

@@ -230,3 +230,33 @@ class CacheSettings(Section):
     answer_s: float = Field(default=0.05, gt=0, description="longest wait for one answer of Redis, then compute")
     recheck_share: float = Field(default=0.01, ge=0, le=1, description="share of the hits that is computed again later")
     recheck_after_s: float = Field(default=60.0, ge=0, description="how much later, at the earliest")
+
+
+class ServeSettings(Section):
+    """`cs-bot serve`: the OpenAI-compatible service."""
+
+    host: str = Field(default="127.0.0.1", description="address that `cs-bot serve` listens on; others need keys")
+    port: int = Field(default=8000, ge=0, le=65535, description="its port; 0 = a free one")
+    api_keys: tuple[SecretStr, ...] = Field(
+        default=(), description="keys that clients send as bearer tokens, separated by commas; 8 characters at least"
+    )
+    rate_per_minute: int = Field(default=600, ge=0, description="chats a minute that one key may start; 0 = any number")
+    queue: int = Field(default=8, ge=0, le=1024, description="chats that wait for a free place; more are refused (429)")
+    queue_s: float = Field(default=30.0, gt=0, description="longest such wait")
+    timeout_s: float = Field(default=120.0, gt=0, description="wall clock for one chat, from its place to its end")
+    max_body_bytes: int = Field(default=10_000_000, ge=1024, description="largest request, and largest fetched picture")
+    max_pictures: int = Field(default=8, ge=1, le=64, description="pictures in one chat")
+    media_hosts: tuple[str, ...] = Field(default=(), description="hosts of fetched pictures; empty = any public one")
+    allow_http: bool = Field(default=False, description="fetch pictures from http:// addresses too")
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _separated(cls, value: Any) -> Any:
+        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key) < 8 or not key.get_secret_value().isascii() for key in value):
+            raise ValueError("a key has 8 characters at least, all of them ASCII")
+        return value

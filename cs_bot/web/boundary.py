@@ -25,6 +25,7 @@ from cs_bot.errors import (
     PictureTooLarge,
     PromptTooLong,
     Rejected,
+    SchemaRefused,
     StoreUnavailable,
     TooManyRequests,
 )
@@ -38,6 +39,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (PictureTooLarge, 413),
     (PictureError, 422),
     (PromptTooLong, 400),
+    (SchemaRefused, 400),
     (EngineFull, 503),
     (EngineTimeout, 504),
     (EngineError, 500),

@@ -1,11 +1,13 @@
-"""Plain ASGI middleware in front of every route: how large, how slow and how encoded a body may be."""
+"""How large, how slow and how encoded a body may be (plain ASGI middleware), and how often a client may come."""
 
 import asyncio
 import time
+from collections import OrderedDict
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cs_bot.errors import Encoded, TooLarge, TooSlow
+from cs_bot.errors import Encoded, TooLarge, TooManyRequests, TooSlow
 
 DRAIN_S = 2.0  # a refused sender gets this long to finish, so that it reads the answer and not a reset
 
@@ -67,3 +69,27 @@ class BodyLimit:
                         return
         except TimeoutError:
             return
+
+
+class Rates:
+    """A token bucket for each client of this process: `per_minute` may come at once, then one by one; 0 = no limit."""
+
+    MOST_CLIENTS = 10_000
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute, self._clock = per_minute, clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> (tokens, when)
+
+    def take(self, client: str) -> None:
+        """Count one request; raises TooManyRequests with the seconds until the next one may come."""
+        if not self._per_minute:
+            return
+        now, rate = self._clock(), self._per_minute / 60
+        tokens, at = self._buckets.pop(client, (float(self._per_minute), now))
+        tokens = min(float(self._per_minute), tokens + (now - at) * rate)
+        taken = tokens >= 1.0
+        self._buckets[client] = (tokens - taken, now)
+        if len(self._buckets) > self.MOST_CLIENTS:
+            self._buckets.popitem(last=False)
+        if not taken:
+            raise TooManyRequests((1.0 - tokens) / rate, f"More than {self._per_minute} requests a minute.")

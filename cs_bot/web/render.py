@@ -55,6 +55,11 @@ def _words(request: Request) -> words.Words:
     )
 
 
+def plain_page(template: str, **values: Any) -> HTMLResponse:
+    """A page without a visitor: no language, no session."""
+    return HTMLResponse(_templates().get_template(template).render(**values))
+
+
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A page out of `template` in the visitor's language."""
     zone, w = ZoneInfo(request.app.state.services.settings.shop.timezone), _words(request)

@@ -1,4 +1,4 @@
-"""Doubles we ship: ScriptedVision, RecordingChannel, and signed requests of a shop platform."""
+"""Doubles we ship: ScriptedVision, ScriptedChats, RecordingChannel, and signed requests of a shop platform."""
 
 import base64
 import hmac
@@ -13,7 +13,21 @@ from cs_bot.channels import generic
 from cs_bot.channels.base import Caps, Delivery, RawRequest
 from cs_bot.errors import EngineError, EngineTimeout
 from cs_bot.records import Kind, Look, Outbound, Receipt, SendState
+from cs_bot.testing.chats import ScriptedChats
 from cs_bot.vision.base import Ask, PictureInput, Words
+
+__all__ = [
+    "SECRET",
+    "RecordingChannel",
+    "ScriptedChats",
+    "ScriptedVision",
+    "a_look",
+    "shop_event",
+    "shop_message",
+    "shop_request",
+    "sign_webhook",
+    "some_words",
+]
 
 SECRET = "whsec_" + "Y3MtYm90LXRlc3Qtc2VjcmV0LW9mLTMyLWJ5dGVzISE="  # of the doubles only
 
