@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 from pydantic import ValidationError
 from redis import Redis
@@ -11,7 +12,7 @@ from redis import Redis
 from cs_bot.answer import ShopWords
 from cs_bot.cache import DraftCache, LookCache
 from cs_bot.channels.base import Channel, load_channels
-from cs_bot.errors import ConfigError
+from cs_bot.errors import ConfigError, MissingExtra
 from cs_bot.jobs import ringer
 from cs_bot.knowledge.catalog import Catalog
 from cs_bot.pipeline import Parts
@@ -23,6 +24,7 @@ from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
 from cs_bot.store.queries import policies
 from cs_bot.vision.base import ENGINES, Vision, Words, load_engine
+from cs_bot.vision.chat import Chats
 
 RING_S = 0.05
 POLICY_FRESH_S = 5.0
@@ -145,6 +147,20 @@ def build(settings: Settings, *, vision: Vision | None = None, **replaced: Any) 
     }
     chosen = {**parts, **replaced}
     return Services(**{**_caches(settings, with_redis=chosen["redis"] is not None), **chosen})
+
+
+def open_chats(settings: Settings, progress: Callable[[int, int], None] | None = None) -> Chats:
+    """The checkpoint of the settings for `cs-bot serve`; takes seconds to minutes.
+
+    `progress` is told (bytes, bytes in all). Raises MissingExtra, ConfigError, EngineError.
+    """
+    try:
+        made = import_module("cs_bot.vision.qwen").open_chats(settings.engine, progress)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] == "cs_bot":
+            raise
+        raise MissingExtra("cs-bot serve", "qwen") from missing
+    return cast(Chats, made)
 
 
 def redis_client(settings: Settings, *, answer_s: float) -> Redis:

@@ -1,4 +1,4 @@
-"""cs-bot up | demo | web | worker | migrate | doctor | orders | faq | cache | ask | read | replay | user."""
+"""cs-bot up | demo | web | worker | serve | migrate | doctor | orders | faq | cache | ask | read | replay | user."""
 
 from cs_bot.cli.app import main
 

@@ -29,7 +29,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 # each adds its commands to `app`; loaded here so that `--help` lists all of them
-_COMMANDS = ("run", "data", "catalog", "customers", "look", "evaluate", "cache", "gate", "doctor", "demo")
+_COMMANDS = ("run", "serve", "data", "catalog", "customers", "look", "evaluate", "cache", "gate", "doctor", "demo")
 for _module in _COMMANDS:
     import_module(f"cs_bot.cli.{_module}").register(app)
 

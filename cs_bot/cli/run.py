@@ -78,17 +78,19 @@ def up(
 
 def with_free_port(settings: Settings) -> Settings:
     """The settings with a port that can be listened on (0 = any); raises ConfigError when somebody has it."""
-    web = settings.web
+    port = free_port(settings.web.host, settings.web.port, "CSBOT_WEB__PORT")
+    return settings.model_copy(update={"web": settings.web.model_copy(update={"port": port})})
+
+
+def free_port(host: str, port: int, setting: str) -> int:
+    """The port, or any for 0; raises ConfigError when it can't be listened on."""
     try:
-        family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
-        with socket.create_server((web.host, web.port), family=family) as probe:
-            port = int(probe.getsockname()[1])
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family) as probe:
+            return int(probe.getsockname()[1])
     except OSError as problem:
         why = os.strerror(problem.errno) if problem.errno else type(problem).__name__
-        raise ConfigError(
-            f"can't listen on {web.host}:{web.port} ({why}): choose another with --port or CSBOT_WEB__PORT"
-        ) from None
-    return settings.model_copy(update={"web": web.model_copy(update={"port": port})})
+        raise ConfigError(f"can't listen on {host}:{port} ({why}): choose another with --port or {setting}") from None
 
 
 def stop_on_signals(boss: supervisor.Supervisor) -> None:

@@ -82,8 +82,8 @@ class Chats(Protocol):
     def chat(self, chat: Chat, *, until: float) -> Iterator[ChatPiece]:
         """Pieces until the answer ends; closing the iterator stops the computation. `until` is time.monotonic.
 
-        Raises PictureError for a picture that can't be read or is too large, PromptTooLong, EngineFull (worth another
-        try later), EngineTimeout, EngineError; all before the first piece wherever that is possible.
+        Raises PictureError for a picture that can't be read or is too large, PromptTooLong, SchemaRefused, EngineFull
+        (worth another try later), EngineTimeout, EngineError; all before the first piece wherever that is possible.
         """
 
     def close(self) -> None:

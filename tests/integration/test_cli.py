@@ -17,7 +17,7 @@ from tests.commands import ACCOUNT, Done, Run
 from tests.services import PostgresServer, RedisServer, free_port
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["up", "web", "worker", "migrate", "doctor", "demo", "read", "ask", "replay"]
+COMMANDS = ["up", "web", "serve", "worker", "migrate", "doctor", "demo", "read", "ask", "replay"]
 COMMANDS += ["orders", "orders import", "faq", "faq import", "user", "user add", "user list", "user disable"]
 COMMANDS += ["cache", "cache stats", "cache purge", "customer", "customer show", "customer delete", "evaluate"]
 COMMANDS += ["catalog", *(f"catalog {name}" for name in ("import", "index", "find", "list", "show"))]

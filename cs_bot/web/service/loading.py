@@ -18,12 +18,9 @@ class OpenedLater:
     """
 
     def __init__(
-        self,
-        opener: Callable[[Progress], Chats],
-        checkpoint: str,
-        changed: Callable[[ChatState], None] = lambda _: None,
+        self, opener: Callable[[Progress], Chats], changed: Callable[[ChatState], None] = lambda _: None
     ) -> None:
-        self._opener, self._checkpoint, self._changed = opener, checkpoint, changed
+        self._opener, self._changed = opener, changed
         self._state = ChatState("loading")
         self._chats: Chats | None = None
         self._closed = False
@@ -33,8 +30,8 @@ class OpenedLater:
 
     @property
     def checkpoint(self) -> str:
-        """The name that was asked for; once it is there, its own."""
-        return self._checkpoint if self._chats is None else self._chats.checkpoint
+        """Its name; nothing while it is not there."""
+        return "" if self._chats is None else self._chats.checkpoint
 
     @property
     def state(self) -> ChatState:

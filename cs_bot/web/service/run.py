@@ -20,7 +20,6 @@ def serve(
     opener: Callable[[Progress], Chats],
     settings: Settings,
     *,
-    checkpoint: str,
     changed: Callable[[ChatState], None] = lambda _: None,
     root_path: str = "",
 ) -> None:
@@ -33,7 +32,7 @@ def serve(
         if state.state == "failed":
             stop.set()
 
-    chats = OpenedLater(opener, checkpoint, seen)
+    chats = OpenedLater(opener, seen)
     server = _Server(
         uvicorn.Config(
             create_service(chats, settings),
