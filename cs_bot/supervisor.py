@@ -18,6 +18,11 @@ from cs_bot.settings import Settings, child_environment
 PR_SET_PDEATHSIG = 1
 STOP_S = 3.0  # SIGTERM, this long, then SIGKILL: the fence makes that safe
 CALM_S = 30.0  # a child that lived this long is restarted at once
+# Exit codes that say why, with the first and the longest wait before another try: it takes somebody to put it right.
+SAID = {
+    2: ("its settings are wrong", 60.0, 600.0),
+    69: ("its engine can't be opened", 15.0, 300.0),
+}
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -130,14 +135,22 @@ class Supervisor:
                 continue
             now = time.monotonic()
             if child.not_before == 0.0:
-                young = now - child.started_at < CALM_S
-                child.restarts = child.restarts + 1 if young else 0
-                wait = min(30.0, 2.0 ** (child.restarts - 1)) if young else 0.0
-                child.not_before = now + wait
-                self.say(f"{child.name} ended with code {code}; starting it again in {wait:g} s")
+                child.not_before = now + self._wait(child, code, now)
             if now >= child.not_before:
                 child.not_before = 0.0
                 self._start(child)
+
+    def _wait(self, child: Child, code: int, now: float) -> float:
+        """Seconds until the next start of a child that ended; says so."""
+        young = code in SAID or now - child.started_at < CALM_S
+        child.restarts = child.restarts + 1 if young else 0
+        why, first, longest = SAID.get(code, ("", 1.0, 30.0))
+        wait = min(longest, first * 2.0 ** min(child.restarts - 1, 20)) if young else 0.0
+        if why:
+            self.say(f"{child.name} ended: {why} (see its line above); the rest runs on, tried again in {wait:g} s")
+        else:
+            self.say(f"{child.name} ended with code {code}; starting it again in {wait:g} s")
+        return wait
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
         """Watch until `until` or until a signal has set `stopped`."""

@@ -3,7 +3,7 @@
 import sys
 
 from cs_bot import pipeline, turns
-from workers import runtime
+from workers import preparing, runtime
 
 
 def drain() -> None:
@@ -19,5 +19,10 @@ def drain() -> None:
     runtime.drain(work, lambda: turns.seconds_until_due(here.database))
 
 
+def ready() -> int | None:
+    """Open the engine; see preparing.prepare()."""
+    return preparing.prepare(lambda: runtime.services().vision)
+
+
 if __name__ == "__main__":
-    sys.exit(runtime.run("answer", drain))
+    sys.exit(runtime.run("answer", drain, ready))

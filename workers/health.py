@@ -1,7 +1,8 @@
-"""python -m workers.health web | answer | fetch | deliver | upkeep: exit 0 when that process of this machine is well.
+"""python -m workers.health [--ready] web | answer | fetch | deliver | upkeep: exit 0 when it is well on this machine.
 
 For health checks of containers: it loads no engine and costs half a second of CPU. The web process is asked for
-/health; a worker must have told the database within SEEN_S that it lives, so a database that is away fails it too.
+/health; a worker must have told the database within SEEN_S that it lives, so a database that is away fails it too. With
+--ready a worker that still loads its engine is not well: leave it out of liveness checks, which would kill it.
 """
 
 import socket
@@ -22,9 +23,12 @@ WELL, NOT_WELL, WRONG_USE = 0, 1, 2
 
 def main(words: list[str], out: TextIO = sys.stderr) -> int:
     """The exit code: 0 well, 1 not (one line says why), 2 wrong use or settings."""
-    if len(words) != 1 or words[0] not in ("web", *QUEUES):
+    ready = "--ready" in words
+    names = [word for word in words if word != "--ready"]
+    if len(names) != 1 or names[0] not in ("web", *QUEUES):
         out.write(
-            f"usage: python -m workers.health {{web,{','.join(QUEUES)}}}\nExample: python -m workers.health answer\n"
+            f"usage: python -m workers.health [--ready] {{web,{','.join(QUEUES)}}}\n"
+            "--ready: a worker must also have opened its engine\nExample: python -m workers.health answer\n"
         )
         return WRONG_USE
     try:
@@ -32,7 +36,7 @@ def main(words: list[str], out: TextIO = sys.stderr) -> int:
     except BotError as problem:
         out.write(f"{problem}\n")
         return WRONG_USE
-    problem_line = _web(settings) if words[0] == "web" else _worker(settings, words[0])
+    problem_line = _web(settings) if names[0] == "web" else _worker(settings, names[0], ready)
     if problem_line is not None:
         out.write(f"{problem_line}\n")
         return NOT_WELL
@@ -52,18 +56,20 @@ def _web(settings: Settings) -> str | None:
     return None if status == 200 else f"the web process answers {status}"
 
 
-def _worker(settings: Settings, queue: str) -> str | None:
+def _worker(settings: Settings, queue: str, ready: bool) -> str | None:
     here = f"{queue}-{socket.gethostname()}-"  # as runtime names them
     try:
         database = Database(settings.database)
         try:
             with database.read() as tx:
-                alive = [row for row in seen.alive(tx, SEEN_S) if row["name"].startswith(here) and row["ready"]]
+                alive = [row for row in seen.alive(tx, SEEN_S) if row["name"].startswith(here)]
         finally:
             database.close()
     except BotError as problem:
         return str(problem)
-    return None if alive else f"no {queue} worker of this machine was seen in the last {SEEN_S:g} s"
+    if not alive:
+        return f"no {queue} worker of this machine was seen in the last {SEEN_S:g} s"
+    return None if not ready or any(row["ready"] for row in alive) else f"the {queue} worker is not ready yet"
 
 
 if __name__ == "__main__":

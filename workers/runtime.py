@@ -51,6 +51,7 @@ class State:
     name = ""
     queue = ""
     seen_at = 0.0
+    ready = True  # False while an engine is being opened
 
 
 def services() -> bootstrap.Services:
@@ -171,20 +172,27 @@ def replace_unless(healthy: Callable[[], bool], grace_s: float = GRACE_S) -> Non
         time.sleep(TICK_S)
 
 
-def i_am_here(ready: bool = True) -> None:
+def i_am_here() -> None:
     """Tell the database every few seconds that this worker lives."""
     if time.monotonic() - State.seen_at < SEEN_EVERY_S:
         return
     State.seen_at = time.monotonic()
     with services().database.write() as tx:
-        seen.saw(tx, name=State.name, queue=State.queue, pid=os.getpid(), ready=ready)
+        seen.saw(tx, name=State.name, queue=State.queue, pid=os.getpid(), ready=State.ready)
 
 
-def run(queue: str, loop: Callable[[], None]) -> int:
-    """Listen for doorbells of `queue` until SIGTERM; without Redis, look at the database every second."""
+def run(queue: str, loop: Callable[[], None], prepare: Callable[[], int | None] = lambda: None) -> int:
+    """Listen for doorbells of `queue` until SIGTERM; without Redis, look at the database every second.
+
+    `prepare` comes first; what it returns, unless None, is the exit code.
+    """
     here = _begin(queue)
     if here is None:
         return WRONG_SETTINGS
+    code = prepare()
+    if code is not None:
+        _goodbye()
+        return code
     away_since: float | None = None
     while not State.stopping.is_set():
         loop()  # what came in while nobody listened
@@ -212,7 +220,7 @@ def _begin(name: str) -> bootstrap.Services | None:
     """Name the process and build its services; None when the settings are wrong, which one line on stderr says."""
     State.queue = name
     State.name = f"{name}-{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
-    _end_on_signals()
+    end_on_signals()
     try:
         return services()
     except ConfigError as problem:
@@ -231,10 +239,10 @@ def _listen(redis: "Redis", queue: str) -> None:
     finally:
         if worker.pubsub_thread is not None:  # RQ leaves it running when Redis was lost: one more each time
             worker.pubsub_thread.stop()
-        _end_on_signals()
+        end_on_signals()
 
 
-def _end_on_signals() -> None:
+def end_on_signals() -> None:
     """SIGTERM and SIGINT end the loop. While RQ listens it has its own handlers, which call State.stopping too."""
     signal.signal(signal.SIGTERM, lambda *_: State.stopping.set())
     signal.signal(signal.SIGINT, lambda *_: State.stopping.set())

@@ -73,5 +73,10 @@ def _redis(client: Any) -> str:
 def _workers(services: Any) -> str:
     with services.database.read() as tx:
         seen = figures.workers_by_queue(tx, within_s=metrics.WORKER_SEEN_S)
-    missing = [queue for queue in metrics.QUEUES if not seen.get(queue)]
-    return "ok" if not missing else f"missing: {', '.join(missing)}"
+        getting_ready = figures.workers_by_queue(tx, within_s=metrics.WORKER_SEEN_S, ready=False)
+    without = [queue for queue in metrics.QUEUES if not seen.get(queue)]
+    said = {
+        "missing": [queue for queue in without if queue not in getting_ready],
+        "not ready": [queue for queue in without if queue in getting_ready],
+    }
+    return "; ".join(f"{what}: {', '.join(queues)}" for what, queues in said.items() if queues) or "ok"

@@ -47,7 +47,9 @@ def main(name: str, without: str = "") -> int:
 
     if name == "upkeep":
         return runtime.run_every(UPKEEP_S, name, upkeep.once)
-    return runtime.run(name, {"answer": answer, "deliver": deliver, "fetch": fetch}[name].drain)
+    if name == "answer":
+        return runtime.run(name, answer.drain, answer.ready)
+    return runtime.run(name, {"deliver": deliver, "fetch": fetch}[name].drain)
 
 
 if __name__ == "__main__":

@@ -33,14 +33,16 @@ def test_a_worker_of_this_machine_must_have_been_seen_lately(database: Database,
 
     assert checked(queue) == (1, f"no {queue} worker of this machine was seen in the last 180 s\n")
     saw(f"{queue}-elsewhere-1-abcdef")
-    saw(f"{queue}-{socket.gethostname()}-1-notyet", ready=False)
     assert checked(queue)[0] == 1
     database.shift(-200)
     saw(f"{queue}-{socket.gethostname()}-1-abcdef")
     assert checked(queue)[0] == 1
     database.shift(200)
+    saw(f"{queue}-{socket.gethostname()}-1-notyet", ready=False)
+    assert checked(queue) == (0, ""), "one that loads its engine lives: killing it would begin it all again"
+    assert checked("--ready", queue) == (1, f"the {queue} worker is not ready yet\n")
     saw(f"{queue}-{socket.gethostname()}-1-abcdef")
-    assert checked(queue) == (0, "")
+    assert checked(queue) == checked(queue, "--ready") == (0, "")
 
 
 def test_the_web_process_is_asked(sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +64,7 @@ def test_a_database_that_is_away_is_not_well_and_no_password_is_said(monkeypatch
     assert "hidden" not in said
 
 
-@pytest.mark.parametrize("words", [(), ("nothing",), ("answer", "more")])
+@pytest.mark.parametrize("words", [(), ("nothing",), ("answer", "more"), ("--ready",), ("--help",)])
 def test_wrong_use_shows_an_example(words: tuple[str, ...]) -> None:
     code, said = checked(*words)
     assert code == 2

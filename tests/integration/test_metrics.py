@@ -12,7 +12,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from cs_bot import bootstrap, deliver, review
 from cs_bot.records import Policy, Receipt, SendState
@@ -236,8 +236,11 @@ def test_deep_health_names_what_is_bad(
     write(database, update(workers_seen).where(workers_seen.c.queue == "fetch").values(ready=False))
     answer = healthy.get("/health?deep=1")
     assert answer.status_code == 503
-    assert answer.json()["checks"] == {"database": "ok", "redis": "unreachable", "workers": "missing: fetch"}
+    assert answer.json()["checks"] == {"database": "ok", "redis": "unreachable", "workers": "not ready: fetch"}
     assert healthy.get("/health").status_code == 200
+    write(database, delete(workers_seen).where(workers_seen.c.queue == "upkeep"))
+    both = healthy.get("/health?deep=1").json()["checks"]["workers"]
+    assert both == "missing: upkeep; not ready: fetch"
     database.shift(120)
     assert "answer" in healthy.get("/health?deep=1").json()["checks"]["workers"]
 

@@ -160,10 +160,11 @@ def recent_looks(tx: Transaction, window: int = 500) -> dict[str, int]:
     return _counts(tx, select(engine, func.count()).where(engine.is_not(None)).group_by(engine))
 
 
-def workers_by_queue(tx: Transaction, *, within_s: float) -> dict[str, int]:
-    """Ready workers that were seen within `within_s` seconds, by queue."""
+def workers_by_queue(tx: Transaction, *, within_s: float, ready: bool = True) -> dict[str, int]:
+    """Workers that were seen within `within_s` seconds, by queue: those that are ready, or those that are not yet."""
     since = tx.now() - timedelta(seconds=within_s)
-    seen = select(workers_seen.c.queue, func.count()).where(workers_seen.c.seen_at >= since, workers_seen.c.ready)
+    seen = select(workers_seen.c.queue, func.count())
+    seen = seen.where(workers_seen.c.seen_at >= since, workers_seen.c.ready.is_(ready))
     return _counts(tx, seen.group_by(workers_seen.c.queue))
 
 
