@@ -4,7 +4,7 @@ import io
 import math
 import random
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -108,21 +108,33 @@ def near(rng: random.Random, colour: Colour, by: int) -> Colour:
     return red, green, blue
 
 
-@lru_cache(maxsize=24)
-def grain(width: int, height: int, number: int) -> NDArray[np.int16]:
-    """Noise of one standard deviation of 16; one of a few fields that are used over and over."""
-    values = np.random.default_rng(number).normal(0, 16, (height, width, 1))
-    return values.astype(np.int16)
+@cache
+def _noise() -> NDArray[np.int16]:
+    """A field of noise, larger than any picture; each takes a piece of it."""
+    return np.random.default_rng(7).normal(0, 16, (1024, 1024, 1)).astype(np.int16)
+
+
+def grain(width: int, height: int, rng: random.Random) -> NDArray[np.int16]:
+    """Noise of a standard deviation of 16."""
+    field = _noise()
+    top, left = rng.randrange(field.shape[0] - height), rng.randrange(field.shape[1] - width)
+    return field[top : top + height, left : left + width]
+
+
+def grainy(image: Image.Image, strength: float, rng: random.Random) -> Image.Image:
+    """The picture with noise; 1 is a standard deviation of 16."""
+    noise = (grain(image.width, image.height, rng) * np.float32(strength)).astype(np.int16)
+    return Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8))
 
 
 def roughened(image: Image.Image, rng: random.Random) -> Image.Image:
     """What cameras, chats and screens do to a picture: light, noise, blur, JPEG; often nothing."""
     if rng.random() < 0.4:
-        values = np.asarray(image).astype(np.int16)
-        noise = grain(image.width, image.height, rng.randrange(3))
-        contrast, light, strength = rng.uniform(0.88, 1.1), rng.randint(-14, 16), rng.uniform(0, 0.5)
-        values = ((values - 128) * contrast + (128 + light) + noise * strength).clip(0, 255)
-        image = Image.fromarray(values.astype(np.uint8))
+        contrast, light = rng.uniform(0.88, 1.1), rng.randint(-14, 16)
+        steps = [min(255, max(0, round((value - 128) * contrast + 128 + light))) for value in range(256)]
+        image = image.point(3 * steps)
+        if rng.random() < 0.6:
+            image = grainy(image, rng.uniform(0, 0.5), rng)
     if rng.random() < 0.12:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.8)))
     if rng.random() < 0.25:

@@ -1,7 +1,7 @@
 """The demo's kinds of goods at the size that the tiny checkpoint sees: as the shop, and as customers show them."""
 
 import random
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter
 
 from cs_bot.demo import goods
 from cs_bot.demo.goods_art import BACKDROPS, PRINTS, outline
-from cs_bot.demo.tiny.frames import Colour, Drawing, grain, near, shade
+from cs_bot.demo.tiny.frames import Colour, Drawing, grain, grainy, near, shade
 
 COLOURS: dict[str, Colour] = {name: rgb for name, (_, _, rgb) in goods.COLOURS.items()} | {"brown": (122, 82, 52)}
 CATEGORIES = {  # the drawing: what the shop's titles call it
@@ -34,6 +34,7 @@ STYLES = {
     "waves": "wavy",
     "": "plain",
 }
+LARGEST = 320  # pixels of a thing's side
 GRAYS = ((228, 228, 226), (250, 250, 250), (205, 210, 214), (246, 238, 226), (216, 224, 232), (240, 226, 222))
 
 
@@ -74,10 +75,15 @@ def another(rng: random.Random, than: Thing) -> Thing:
     return any_thing(rng, shape=than.shape, colour=colour)
 
 
-@lru_cache(maxsize=600)
+@cache
+def _large(shape: str) -> Image.Image:
+    return outline(shape, LARGEST)
+
+
+@lru_cache(maxsize=1200)
 def mask_of(shape: str, side: int, mirrored: bool, lean: int) -> Image.Image:
     """Where a thing is."""
-    mask = outline(shape, side)
+    mask = _large(shape).resize((side, side), Image.Resampling.BILINEAR)
     if mirrored:
         mask = mask.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return mask.rotate(lean, Image.Resampling.BICUBIC) if lean else mask
@@ -151,10 +157,9 @@ def put(drawing: Drawing, thing: Thing, middle: tuple[float, float], size: float
     )
 
 
-@lru_cache(maxsize=48)
-def _wall(width: int, height: int, number: int) -> NDArray[np.float32]:
-    light = np.linspace(8, -14, height, dtype=np.float32)[:, None, None]
-    return (light + grain(width, height, number) / 8).astype(np.float32)
+@lru_cache(maxsize=64)
+def _fall(height: int) -> NDArray[np.int16]:
+    return np.linspace(8, -14, height)[:, None, None].astype(np.int16)
 
 
 def backdrop(width: int, height: int, rng: random.Random) -> Drawing:
@@ -165,8 +170,8 @@ def backdrop(width: int, height: int, rng: random.Random) -> Drawing:
     if rng.random() < 0.3:
         image = Image.new("RGB", (width, height), colour)
     else:
-        values = (np.array(colour, np.float32) + _wall(width, height, rng.randrange(3))).clip(0, 255)
-        image = Image.fromarray(values.astype(np.uint8))
+        values = np.array(colour, np.int16) + _fall(height) + grain(width, height, rng) // 8
+        image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
     if rng.random() < 0.2:
         _table(image, rng)
     return Drawing(image)
@@ -229,6 +234,5 @@ def photographed(thing: Thing, rng: random.Random, width: int, height: int) -> D
     drawing = Drawing(image)
     size = min(width, height) * rng.uniform(0.6, 0.92)
     put(drawing, thing, (width * rng.uniform(0.42, 0.58), table + size * rng.uniform(-0.1, 0.1)), size, rng)
-    noise = grain(width, height, rng.randrange(3)) * rng.uniform(0.2, 0.5)
-    drawing.image = Image.fromarray((np.asarray(drawing.image) + noise).clip(0, 255).astype(np.uint8))
+    drawing.image = grainy(drawing.image, rng.uniform(0.2, 0.5), rng)
     return drawing
