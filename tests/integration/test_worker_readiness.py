@@ -117,3 +117,51 @@ def test_the_real_worker_with_an_engine_that_lacks_a_setting(sqlite_url: str, tm
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("cs-bot: engine 'openai' needs CSBOT_ENGINE__URL")
+
+
+def qwen(folder: Path, sqlite_url: str, home: Path) -> dict[str, str]:
+    return child_environment(
+        CSBOT_HOME=str(home),
+        CSBOT_DATABASE_URL=sqlite_url,
+        CSBOT_ENGINE="qwen",
+        CSBOT_ENGINE__CHECKPOINT=str(folder),
+        CSBOT_ENGINE__DEVICE_MAP="cpu",
+        PYTHONPATH=str(ROOT),
+    )
+
+
+def test_the_real_worker_with_a_wrong_folder_says_so(sqlite_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.answer"],
+        cwd=tmp_path,
+        env=qwen(folder, sqlite_url, tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"cs-bot: CSBOT_ENGINE__CHECKPOINT: {folder} holds no config.json: it is not a checkpoint's folder"
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_the_real_worker_is_ready_once_its_checkpoint_is_loaded(
+    random_checkpoint: Path, sqlite_url: str, sqlite_database: Database, tmp_path: Path
+) -> None:
+    with (
+        (tmp_path / "log.txt").open("wb") as log,
+        python_process(
+            *("-m", "workers.answer"),
+            env=qwen(random_checkpoint, sqlite_url, tmp_path),
+            stdout=log,
+            stderr=log,
+            cwd=tmp_path,
+        ) as worker,
+    ):
+        wait_for(lambda: rows(sqlite_database) == [("answer", False)], "a sign of life", SOON_S)
+        wait_for(lambda: rows(sqlite_database) == [("answer", True)], "readiness", 120)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0

@@ -112,6 +112,11 @@ def needed_memory(checkpoint: Checkpoint, place: Place) -> int:
     return checkpoint.bytes_as(WIDTHS[place.dtype]) + (BESIDE_GPU if place.gpu else BESIDE_CPU)
 
 
+def needed_bytes(narrow: float, place: Place) -> int:
+    """The same of a checkpoint that is not here, from its bytes in 16 bits."""
+    return int(narrow * WIDTHS[place.dtype] / 2) + (BESIDE_GPU if place.gpu else BESIDE_CPU)
+
+
 def free_on(place: Place) -> int:
     """Bytes free on the device."""
     if not place.gpu:
