@@ -10,7 +10,7 @@ from cs_bot.demo.tiny.showing import ACCENTS
 from cs_bot.demo.tiny.tickets import Ticket, ticket
 
 CSS = 390  # lengths are those of a phone's page
-HEIGHTS = (844, 844, 844, 760, 900, 976, 1080, 1300)
+HEIGHTS = (844, 844, 844, 844, 844, 760, 900, 976, 976, 1080, 1300, 2200)
 
 
 class Phone(Paper):

@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from cs_bot.demo.tiny.asks import enquiry
 from cs_bot.demo.tiny.elsewhere import other
 from cs_bot.demo.tiny.frames import Drawing, Mark, roughened, seen_again
+from cs_bot.demo.tiny.pages import Pack, Shot
 from cs_bot.demo.tiny.phones import order_list, order_page
 from cs_bot.demo.tiny.scenes import Seen, scene
 from cs_bot.demo.tiny.showing import comparison, product
@@ -29,7 +31,7 @@ from cs_bot.demo.tiny.wordings import prompts, worded
 from cs_bot.records import Kind
 from cs_bot.vision.answers import UNREADABLE, ComparisonRead, ItemRead, OrderRead, ProductRead, Reply, SceneRead, Strict
 
-__all__ = ["TASKS", "Mark", "Sample", "draw_sample", "fresh"]
+__all__ = ["TASKS", "Mark", "Sample", "draw_sample", "fresh", "use_pages"]
 
 
 class Sample(NamedTuple):
@@ -71,10 +73,36 @@ def fresh(task: str, count: int, seed: int) -> Iterator[Sample]:
 
 
 def _own(task: str, rng: random.Random) -> Sample:
-    while True:
-        sample = draw_sample(task, rng)
-        if sample.words == 0:
-            return sample
+    pack, _extra.pack = _extra.pack, None
+    try:
+        while True:
+            sample = draw_sample(task, rng)
+            if sample.words == 0:
+                return sample
+    finally:
+        _extra.pack = pack
+
+
+@dataclass
+class _Extra:
+    """Screenshots that are mixed in, where there are any."""
+
+    pack: Pack | None = None
+
+    def pick(self, kind: str, rng: random.Random, share: float) -> tuple[Drawing, Shot] | None:
+        """One of a kind in `share` of the cases."""
+        pack = self.pack
+        if pack is None or kind not in pack.kinds or rng.random() >= share:
+            return None
+        return pack.pick(kind, rng)
+
+
+_extra = _Extra()
+
+
+def use_pages(folder: Path | None) -> None:
+    """Mix the screenshots of a folder that `pages` wrote into what is drawn from now on, in this process."""
+    _extra.pack = None if folder is None else Pack(folder)
 
 
 def training(seed: int, number: int) -> random.Random:
@@ -103,6 +131,10 @@ def _thing(where: str, thing: Thing) -> ItemRead:
 
 
 def _product(task: str, rng: random.Random) -> Sample:
+    shot = _extra.pick("product", rng, 0.06)
+    if shot is not None:
+        item = _item("whole", "mug", shot[1].colour, "plain")
+        return _sample(task, shot[0], compact(ProductRead(items=(item,))), rng)
     drawing, thing = product(rng)
     return _sample(task, drawing, compact(ProductRead(items=(_thing("whole", thing),))), rng)
 
@@ -132,6 +164,9 @@ def _order(task: str, rng: random.Random) -> Sample:
 
 def _order_picture(rng: random.Random) -> tuple[Drawing, OrderRead]:
     """Pages in large print, some of them damaged; small print and lists, of which nothing can be read."""
+    shot = _extra.pick("order", rng, 0.15)
+    if shot is not None:
+        return shot[0], ticket(rng).read(FIELDS, several=shot[1].several)
     way = rng.random()
     if way < 0.14:
         drawing, order = order_page(rng)
@@ -176,6 +211,9 @@ def _kind(task: str, rng: random.Random) -> Sample:
 
 
 def _of_kind(kind: str, rng: random.Random) -> Drawing:
+    shot = _extra.pick(kind, rng, 0.06 if kind == "product" else 0.3)
+    if shot is not None:
+        return shot[0]
     if kind == "product":
         return product(rng)[0]
     if kind == "comparison":
@@ -212,7 +250,9 @@ def main() -> None:
     parser.add_argument("--task", choices=sorted(TASKS), default="classify")
     parser.add_argument("-n", type=int, default=48, help="how many (default: 48)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pages", type=Path, help="a folder that `pages` wrote, to be mixed in")
     args = parser.parse_args()
+    use_pages(args.pages)
     from cs_bot.demo.tiny.sheet import sheet
 
     sheet([draw_sample(args.task, training(args.seed, number)) for number in range(args.n)]).save(args.sheet)

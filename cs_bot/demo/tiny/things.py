@@ -217,6 +217,14 @@ def reposted(drawing: Drawing, rng: random.Random) -> Drawing:
     return made
 
 
+def _filled(image: Image.Image, middle: tuple[float, float], size: float) -> None:
+    """Coffee in a mug, seen from above its rim."""
+    left, top = middle[0] - size / 2, middle[1] - size / 2
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((left + size * 0.2, top + size * 0.18, left + size * 0.72, top + size * 0.31), fill=(212, 200, 180))
+    pen.ellipse((left + size * 0.23, top + size * 0.2, left + size * 0.69, top + size * 0.3), fill=(74, 47, 29))
+
+
 def photographed(thing: Thing, rng: random.Random, width: int, height: int) -> Drawing:
     """A photo at home: wall, table, soft light, a plain thing with a shadow beside it."""
     wall = near(rng, (222, 212, 196), 24)
@@ -233,6 +241,9 @@ def photographed(thing: Thing, rng: random.Random, width: int, height: int) -> D
         pen.rectangle((0, y, width, y + 1), fill=shade(wood, 1.05 - 0.4 * (y - table) / max(1, height - table)))
     drawing = Drawing(image)
     size = min(width, height) * rng.uniform(0.6, 0.92)
-    put(drawing, thing, (width * rng.uniform(0.42, 0.58), table + size * rng.uniform(-0.1, 0.1)), size, rng)
+    middle = (width * rng.uniform(0.42, 0.58), table + size * rng.uniform(-0.1, 0.1))
+    put(drawing, thing, middle, size, rng)
+    if thing.shape == "mug" and rng.random() < 0.6:
+        _filled(drawing.image, middle, size)
     drawing.image = grainy(drawing.image, rng.uniform(0.2, 0.5), rng)
     return drawing
