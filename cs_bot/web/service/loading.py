@@ -38,6 +38,11 @@ class OpenedLater:
         """Ours until it is open, then its own."""
         return self._state if self._chats is None else self._chats.state
 
+    @property
+    def opened(self) -> bool:
+        """Whether the opener came to a good end."""
+        return self._chats is not None
+
     def chat(self, chat: Chat, *, until: float) -> Iterator[ChatPiece]:
         """As Chats.chat; EngineError while nothing is open."""
         if self._chats is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from cs_bot.errors import ConfigError
+from cs_bot.errors import ConfigError, EngineError
 from cs_bot.settings import Settings
 from cs_bot.vision.chat import Chats, ChatState
 from cs_bot.web.service.app import create_service
@@ -23,46 +23,41 @@ def serve(
     changed: Callable[[ChatState], None] = lambda _: None,
     root_path: str = "",
 ) -> None:
-    """Serve what `opener` opens. Returns after SIGINT or SIGTERM; raises ConfigError when it can't be opened."""
+    """Serve what `opener` opens. Returns after SIGTERM, KeyboardInterrupt goes on upwards.
+
+    Raises ConfigError when the checkpoint can't be opened, EngineError when it fails for good later: a process that
+    can't answer any more is better ended and started again by whoever looks after it.
+    """
     require_keys(settings.serve)
-    stop = threading.Event()
-
-    def seen(state: ChatState) -> None:
-        changed(state)
-        if state.state == "failed":
-            stop.set()
-
-    chats = OpenedLater(opener, seen)
-    server = _Server(
-        uvicorn.Config(
-            create_service(chats, settings),
-            host=settings.serve.host,
-            port=settings.serve.port,
-            root_path=root_path,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_S,
-        ),
-        stop,
+    chats = OpenedLater(opener, changed)
+    config = uvicorn.Config(
+        create_service(chats, settings),
+        host=settings.serve.host,
+        port=settings.serve.port,
+        root_path=root_path,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
     )
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn hands it on when it is done: close() comes after
     try:
-        server.run()
+        _Server(config, chats).run()
+        opened, state = chats.opened, chats.state
     finally:
         chats.close()
-    if chats.state.state == "failed":
-        raise ConfigError(chats.state.problem)
+    if state.state == "failed":
+        raise (EngineError if opened else ConfigError)(state.problem)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which `stop` ends too."""
+    """uvicorn's, which ends too when the checkpoint has failed."""
 
-    def __init__(self, config: uvicorn.Config, stop: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, chats: Chats) -> None:
         super().__init__(config)
-        self._stop = stop
+        self._chats = chats
 
     async def on_tick(self, counter: int) -> bool:
         """Every 0.1 s."""
-        return self._stop.is_set() or await super().on_tick(counter)
+        return self._chats.state.state == "failed" or await super().on_tick(counter)
