@@ -20,7 +20,6 @@ from cs_bot.records import (
     Item,
     Kind,
     Look,
-    LookupOutcome,
     ProductLookup,
     Reading,
 )
@@ -28,6 +27,7 @@ from cs_bot.vision.base import Ask, PictureInput
 from cs_bot.vision.prompts import SHOWN
 
 SHOPS = {"zh": "小满生活馆", "en": "Harbor & Pine", "ja": "はるかぜ商店", "ko": "봄바람 상점"}
+OTHER_SHOPS = ("our shop", "Example Shop", "小满生活馆", "Lucky Store")
 PICTURE = PictureInput("0" * 64, b"")  # the sample has the drawing itself
 
 
@@ -47,7 +47,7 @@ class _Seen(NamedTuple):
     drawing: Drawing | None
     items: tuple[Item, ...]
     lookups: tuple[ProductLookup, ...]
-    pictures: int = 1
+    second: tuple[Item, ...] = ()  # what another picture shows
 
 
 NOTHING = _Seen(None, (), ())
@@ -60,7 +60,8 @@ def enquiry(kind: Kind, rng: random.Random) -> Enquiry:
     asked = question(kind, language, thing, rng)
     words = read_words(asked.text)
     seen = _MAKERS[kind](rng, language, thing) if asked.names or kind in SHOWN else NOTHING
-    looks = tuple(_look(kind, seen.items) for _ in range(seen.pictures)) if kind in SHOWN else ()
+    shown = [items for items in (seen.items, seen.second) if items] if kind in SHOWN else []
+    looks = tuple(_look(kind, items) for items in shown)
     reading = Reading(
         kind=kind,
         kinds={kind: 1.0},
@@ -73,7 +74,8 @@ def enquiry(kind: Kind, rng: random.Random) -> Enquiry:
     )
     facts = Facts(products=seen.lookups, fingerprint="f")
     about = about_goods(reading, facts, phrases(language))
-    slots = {**about.for_engines, "shop.name": SHOPS[language]}
+    shop = SHOPS[language] if rng.random() < 0.6 else rng.choice(OTHER_SHOPS)
+    slots = {**about.for_engines, "shop.name": shop}
     ask = Ask(
         kind=kind,
         language=language,
@@ -83,7 +85,7 @@ def enquiry(kind: Kind, rng: random.Random) -> Enquiry:
         looks=looks,
         pictures=(PICTURE,) if seen.drawing is not None else (),
         earlier=before(language, rng),
-        shop=SHOPS[language],
+        shop=shop,
     )
     return Enquiry(ask, reading, facts, seen.drawing, reply(kind, language, slots, words, rng))
 
@@ -97,13 +99,13 @@ def read_words(question: str) -> tuple[str, ...]:
 def _of_product(rng: random.Random, language: str, thing: Thing) -> _Seen:
     """One picture or two of one article each, or words about a picture before."""
     drawing, _ = product(rng, thing)
-    lookups = [looked_up(thing, language, rng)]
+    items = (_item("whole", thing.category, thing.colour, thing.style),)
+    first = looked_up(thing, language, rng)
     if rng.random() < 0.12:
-        second = listed_thing(rng)
-        lookups.append(looked_up(second, language, rng, number=2, clear=0.9))
-        return _Seen(drawing, (_item("whole", thing.category, thing.colour, thing.style),), tuple(lookups), 2)
-    shown = None if rng.random() < 0.08 else drawing
-    return _Seen(shown, (_item("whole", thing.category, thing.colour, thing.style),), tuple(lookups))
+        other = listed_thing(rng)
+        second = looked_up(other, language, rng, number=2, clear=0.9)
+        return _Seen(drawing, items, (first, second), (_item("whole", other.category, other.colour, other.style),))
+    return _Seen(None if rng.random() < 0.08 else drawing, items, (first,))
 
 
 def _of_comparison(rng: random.Random, language: str, thing: Thing) -> _Seen:
@@ -116,9 +118,11 @@ def _of_comparison(rng: random.Random, language: str, thing: Thing) -> _Seen:
 def _of_scene(rng: random.Random, language: str, thing: Thing) -> _Seen:
     drawing, found = scene(rng)
     items = tuple(_item(str(number), *one) for number, one in enumerate(found, start=1))
-    lookups = [ProductLookup(number=1, where=item.where, outcome=LookupOutcome.NONE) for item in items[:3]]
-    if rng.random() < 0.5:
-        lookups[-1] = looked_up(thing, language, rng, where=items[-1].where, clear=1.0)
+    lookups = []
+    for item in items[:4]:
+        likely = rng.choice(((0.0, 0.0), (0.0, 1.0), (0.8, 0.2)))
+        meant = thing if likely[0] else listed_thing(rng)
+        lookups.append(looked_up(meant, language, rng, where=item.where, clear=likely[0], close=likely[1]))
     return _Seen(drawing, items, tuple(lookups))
 
 

@@ -41,7 +41,10 @@ def reply(kind: Kind, language: str, slots: Mapping[str, str], aspects: Sequence
     groups = _groups(slots)
     clear = [name for name, has in groups.items() if "name" in has]
     cards = [name for name, has in groups.items() if "card" in has]
-    if kind in (Kind.ORDER, Kind.OTHER) or (kind in (Kind.TEXT, Kind.SCENE) and not clear and not cards):
+    if kind is Kind.SCENE and "advice" in aspects:
+        cards = []
+    told = kind not in (Kind.ORDER, Kind.OTHER) and not (kind is Kind.SCENE and not aspects)
+    if not told or (kind in (Kind.TEXT, Kind.SCENE) and not clear and not cards):
         return _nothing(kind, language, aspects, rng)
     parts = [_one(name, groups[name], kind, language, aspects, rng) for name in clear]
     parts += [f"{{{name}.none}}" for name, has in groups.items() if "none" in has and kind is not Kind.SCENE]
