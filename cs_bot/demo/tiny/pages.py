@@ -56,7 +56,19 @@ class Pack:
             image = file.convert("RGB")
         if kind != "product" and rng.random() < 0.3:
             image = image.crop((0, 0, image.width, round(image.height * rng.uniform(0.7, 0.98))))
-        return Drawing(image).fitted(), shot
+        drawing = Drawing(image)
+        if shot.colour:
+            _mark_mug(drawing, shot.colour)
+        return drawing.fitted(), shot
+
+
+def _mark_mug(drawing: Drawing, colour: str) -> None:
+    """Where photo.html has its mug: it fills the picture with a view of 400 x 500."""
+    width, height = drawing.image.size
+    scale = max(width / 400, height / 500)
+    x, y = (width - 400 * scale) / 2, (height - 500 * scale) / 2
+    box = (x + 106 * scale, y + 155 * scale, x + 318 * scale, y + 418 * scale)
+    drawing.mark(box, "category:mug", f"colour:{colour}", "style:plain")
 
 
 def shots(seed: int) -> Iterator[tuple[Shot, str, int]]:
