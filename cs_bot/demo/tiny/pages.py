@@ -22,6 +22,7 @@ from cs_bot.demo.draw import PAGES, Page
 from cs_bot.demo.orders import make_orders
 from cs_bot.demo.tiny.frames import Drawing, fitted
 from cs_bot.demo.tiny.labels import CHATS
+from cs_bot.demo.tiny.phones import without_its_side
 from cs_bot.demo.tiny.things import COLOURS
 from cs_bot.errors import ConfigError
 
@@ -54,9 +55,11 @@ class Pack:
         shot = rng.choice([one for one in self._shots if one.kind == kind])
         with Image.open(io.BytesIO(self._files[shot.file])) as file:
             image = file.convert("RGB")
-        if kind != "product" and rng.random() < 0.3:
-            image = image.crop((0, 0, image.width, round(image.height * rng.uniform(0.7, 0.98))))
         drawing = Drawing(image)
+        if kind == "order" and rng.random() < 0.1:
+            return without_its_side(drawing, rng), shot
+        if kind != "product" and rng.random() < 0.2:
+            drawing = drawing.cropped((0, 0, image.width, round(image.height * rng.uniform(0.8, 0.98))))
         if shot.colour:
             _mark_mug(drawing, shot.colour)
         return drawing.fitted(), shot

@@ -10,7 +10,7 @@ from cs_bot.demo.tiny.showing import ACCENTS
 from cs_bot.demo.tiny.tickets import Ticket, ticket
 
 CSS = 390  # lengths are those of a phone's page
-HEIGHTS = (844, 844, 844, 844, 844, 760, 900, 976, 976, 1080, 1300, 2200)
+HEIGHTS = (844, 844, 844, 844, 844, 760, 900, 976, 976, 1080, 1300, 2200, 2485)
 
 
 class Phone(Paper):
@@ -76,7 +76,16 @@ def order_page(rng: random.Random, order: Ticket | None = None) -> tuple[Drawing
         phone.buttons(rng.randint(1, 3))
     if phone.left > 220 and rng.random() < 0.6:
         _more(phone)
-    return phone.drawing, order
+    return (without_its_side(phone.drawing, rng) if rng.random() < 0.1 else phone.drawing), order
+
+
+def without_its_side(drawing: Drawing, rng: random.Random) -> Drawing:
+    """A screen whose right part is missing, as large as the image processor would make what is left."""
+    width, height = drawing.image.size
+    kept = rng.uniform(0.65, 0.92)
+    cut = drawing.cropped((0, 0, round(width * kept), height))
+    scale = 2 * CSS / width
+    return cut.resized(*fitted(round(2 * CSS * kept), round(height * scale)))
 
 
 def _head(phone: Phone, order: Ticket) -> None:
