@@ -23,7 +23,7 @@ from cs_bot.store import migrate
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
 from cs_bot.store.queries import policies
-from cs_bot.vision.base import ENGINES, Vision, Words, load_engine
+from cs_bot.vision.base import ENGINES, Batches, Vision, Words, load_engine
 from cs_bot.vision.chat import Chats
 
 RING_S = 0.05
@@ -63,6 +63,12 @@ class Services:
         return entry is not None and entry.writes
 
     @property
+    def turns_at_once(self) -> int:
+        """How many turns a worker claims: as set, else what the engine runs together; 1 while it is not open."""
+        engine = self._vision
+        return self.settings.turns.batch or (engine.turns if isinstance(engine, Batches) else 1)
+
+    @property
     def healthy(self) -> bool:
         """False when the engine hangs in a call that can't be interrupted: the process should be replaced."""
         return self._vision is None or self._vision.healthy
@@ -96,6 +102,7 @@ class Services:
             shop=ShopWords.of(self.settings.shop),
             catalog=self.catalog,
             writes=self.writes,
+            batch=self.turns_at_once,
             looks=self.looks,
             words=self.words,
         )

@@ -37,7 +37,7 @@ log = logging.getLogger("cs_bot.pipeline")
 class Parts:
     """What the stages work with. `vision` opens the engine on first use; `progress` is told when it gets somewhere.
 
-    `looks` and `words` are the caches; without them everything is computed.
+    `looks` and `words` are the caches; without them everything is computed. `batch` turns are claimed at once.
     """
 
     database: Database
@@ -50,6 +50,7 @@ class Parts:
     writes: bool = False  # whether the engine puts answers into words
     looks: LookCache | None = None
     words: DraftCache[Words] | None = None
+    batch: int = 1
     progress: Callable[[], None] | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -82,7 +83,7 @@ def answer_due(parts: Parts, *, ring: Ring, sender: Sender | None = None) -> boo
     A reply goes out by the `sender` when that is free; for whatever else there is to send the bell is rung.
     """
     settings = parts.settings
-    claimed = turns.claim(parts.database, settings=settings, policy=parts.policy, limit=settings.turns.batch)
+    claimed = turns.claim(parts.database, settings=settings, policy=parts.policy, limit=parts.batch)
     if not claimed:
         return False
     lease = _Lease(parts.database, claimed, settings.turns.lease_s)

@@ -72,7 +72,7 @@ class TurnSettings(Section):
         ge=0,
         description="words without a picture may be about one that the customer sent this long ago",
     )
-    batch: int = Field(default=1, ge=1, description="turns a worker claims at once; more only pays on a GPU")
+    batch: int = Field(default=0, ge=0, description="turns a worker claims at once; 0 = what its engine runs together")
 
 
 class FetchSettings(Section):

@@ -121,6 +121,7 @@ READS: Mapping[Kind, type[Strict]] = {
     Kind.COMPARISON: ComparisonRead,
     Kind.SCENE: SceneRead,
 }
+SHAPES: tuple[type[Strict], ...] = (*READS.values(), Reply)
 Shape = TypeVar("Shape", bound=Strict)
 
 

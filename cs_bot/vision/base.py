@@ -95,7 +95,7 @@ class Vision(Protocol):
         """One result a picture, in order; a bad picture never fails its list.
 
         `deadline_s` bounds the whole call from now in seconds; what is not reached comes back as EngineTimeout.
-        `progress` is called after each picture, and may raise to stop.
+        `progress` is called after each picture, and now and then while a long one moves; it may raise to stop.
         """
 
     @property
@@ -116,6 +116,15 @@ class Vision(Protocol):
 
     def close(self) -> None:
         """Give the engine's memory back; later looks come back as EngineError. Safe to call twice."""
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """An engine that runs several turns together."""
+
+    @property
+    def turns(self) -> int:
+        """How many turns are worth claiming together: with more the first one only waits longer."""
 
 
 @runtime_checkable

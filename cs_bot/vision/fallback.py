@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from cs_bot.errors import EngineError
 from cs_bot.records import Look
-from cs_bot.vision.base import Ask, Checks, PictureInput, Vision, Words
+from cs_bot.vision.base import Ask, Batches, Checks, PictureInput, Vision, Words
 
 FIRST_SHARE = 0.6  # of the time for a list: what is left belongs to the second engine
 
@@ -50,6 +50,11 @@ class Fallback:
     def writes(self) -> bool:
         """Whether the first engine writes."""
         return self._first.writes
+
+    @property
+    def turns(self) -> int:
+        """How many turns are worth claiming together: as the first engine says."""
+        return self._first.turns if isinstance(self._first, Batches) else 1
 
     @property
     def _first_is_up(self) -> bool:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -89,6 +89,15 @@ class Generator(Protocol):
 
     def close(self) -> None:
         """Give everything back; later calls raise EngineError. Safe to call twice."""
+
+
+@runtime_checkable
+class Beats(Protocol):
+    """A generator that shows that it gets somewhere while a long answer is made."""
+
+    @property
+    def beats(self) -> int:
+        """Grows while something is computed, and stands still when it hangs."""
 
 
 def label_logprobs(top: Iterable[tuple[str, float]], labels: tuple[str, ...]) -> dict[str, float] | None:

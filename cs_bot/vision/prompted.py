@@ -1,6 +1,7 @@
 """An engine made of prompts and a generator: classify, then read, from one picture; answers from facts."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,11 +27,12 @@ from cs_bot.vision.answers import (
     parse,
 )
 from cs_bot.vision.base import Ask, PictureInput, Words, counted
-from cs_bot.vision.generating import LABELS, Generation, Generator, Prompt, kind_shares, weakest
+from cs_bot.vision.generating import LABELS, Beats, Generation, Generator, Prompt, kind_shares, weakest
 from cs_bot.vision.prompts import Prompts
 from cs_bot.vision.replies import judged
 
 LABEL_TOKENS = 8
+BEAT_S = 5.0  # how often it is looked whether a generator that beats gets on: well within a third of a turn's lease
 log = logging.getLogger("cs_bot.vision")
 Result = TypeVar("Result", bound=Record)
 Shape = TypeVar("Shape", bound=Strict)
@@ -39,11 +41,12 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds a picture or an answer may take, tokens an answer may have, calls at once."""
+    """Seconds a picture or an answer may take, tokens an answer may have, calls at once, turns worth taking at once."""
 
     timeout_s: float = 30.0
     max_new_tokens: int = 512
     concurrency: int = 4
+    turns: int = 1
 
 
 class PromptedVision:
@@ -62,6 +65,11 @@ class PromptedVision:
     def healthy(self) -> bool:
         """False once closed, or when the generator hangs."""
         return not self._closed and self._generator.healthy
+
+    @property
+    def turns(self) -> int:
+        """How many turns are worth claiming together."""
+        return self._limits.turns
 
     @property
     def available(self) -> bool:
@@ -111,8 +119,9 @@ class PromptedVision:
         deadline_s: float | None,
         progress: Callable[[], None] | None,
     ) -> list[Result | EngineError]:
-        """Run all jobs in the pool; `progress` is told here, in the caller's thread, as each one ends."""
-        until = None if deadline_s is None else time.monotonic() + deadline_s
+        """Run all jobs in the pool; `progress` is told here, in the caller's thread, as each one ends and while it
+        is seen that the generator gets on."""
+        until = math.inf if deadline_s is None else time.monotonic() + deadline_s
         if deadline_s is not None and deadline_s <= 0:
             return [EngineTimeout("no time was left") for _ in jobs]
         with self._closing:
@@ -120,23 +129,24 @@ class PromptedVision:
                 return [EngineError("the engine is closed") for _ in jobs]
             futures = [self._pool.submit(self._safely, job, until) for job in jobs]
         waiting: set[Future[Result | EngineError]] = set(futures)
+        beats = self._beats()
         try:
-            while waiting:
-                left = None if until is None else max(0.0, until - time.monotonic())
-                done, waiting = wait(waiting, timeout=left, return_when=FIRST_COMPLETED)
-                if not done:
-                    break
-                for _ in done if progress is not None else ():
+            while waiting and (left := until - time.monotonic()) > 0:
+                done, waiting = wait(waiting, timeout=min(BEAT_S, left), return_when=FIRST_COMPLETED)
+                moved, beats = beats != self._beats(), self._beats()
+                for _ in range(len(done) or moved) if progress is not None else ():
                     progress()  # type: ignore[misc]
         finally:
             for future in waiting:
                 future.cancel()
         return [_result(future) for future in futures]
 
-    def _safely(self, job: Callable[[float], Result], until: float | None) -> Result | EngineError:
-        own = time.monotonic() + self._limits.timeout_s
+    def _beats(self) -> int:
+        return self._generator.beats if isinstance(self._generator, Beats) else 0
+
+    def _safely(self, job: Callable[[float], Result], until: float) -> Result | EngineError:
         try:
-            return job(own if until is None else min(own, until))
+            return job(min(until, time.monotonic() + self._limits.timeout_s))
         except EngineError as failure:
             return failure
         except BotError as failure:

@@ -1,9 +1,14 @@
 """Every engine keeps the contract of vision/base.py, the double that we ship too."""
 
+import atexit
 import io
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +20,7 @@ from cs_bot.testing import ScriptedVision, some_words
 from cs_bot.vision.base import Ask, PictureInput, Vision, Words, load_engine, look_json
 from cs_bot.vision.lite.ocr import DETECT_SIDE, Ocr, Pixels
 from tests.contracts.openai_fake import CHECKPOINT, serving
+from tests.speaking import speaking_checkpoint
 
 ORDER = (
     "Order details",
@@ -37,6 +43,14 @@ def drawn(lines: tuple[str, ...], *, turned: int = 0) -> PictureInput:
     return PictureInput(f"{abs(hash((lines, turned))):064x}"[:64], out.getvalue())
 
 
+@lru_cache(maxsize=1)
+def speaking() -> Path:
+    """A checkpoint that knows one kind, one reading and one reply."""
+    folder = Path(tempfile.mkdtemp(prefix="cs-bot-speaking-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return speaking_checkpoint(folder, "product", '{"items":[]}', '{"reply":"您好，{p1.name}"}')
+
+
 @contextmanager
 def opened(name: str) -> Iterator[Vision]:
     """One of the engines that the suite runs over."""
@@ -46,6 +60,8 @@ def opened(name: str) -> Iterator[Vision]:
             made: Vision = ScriptedVision(words=lambda _: some_words("您好，{p1.name}"))
         elif name == "lite":
             made = load_engine("lite", timeout_s=120.0)
+        elif name == "qwen":
+            made = load_engine("qwen", checkpoint=str(speaking()), fallback="", threads=1, timeout_s=120.0)
         else:
             made = load_engine("openai", fallback="lite" if name == "fallback" else "", **address)
         try:
@@ -55,7 +71,7 @@ def opened(name: str) -> Iterator[Vision]:
 
 
 SLOW = {"lite", "fallback"}
-NAMES = ("scripted", "lite", "openai", "fallback")
+NAMES = ("scripted", "lite", "qwen", "openai", "fallback")
 PARAMS = [pytest.param(name, marks=pytest.mark.ocr) if name in SLOW else name for name in NAMES]
 
 

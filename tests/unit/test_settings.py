@@ -80,7 +80,7 @@ def test_the_engine_can_be_named_in_one_word(monkeypatch: pytest.MonkeyPatch) ->
         ("[turns]\nquiet = 1", "turns.quiet"),
         ('[web]\nport = "many"', "web.port"),
         ("[web]\nport = 70000", "web.port"),
-        ("[turns]\nbatch = 0", "turns.batch"),
+        ("[turns]\nbatch = -1", "turns.batch"),
         (ACCOUNT + "secret = 'x'", "accounts.0.secret"),
         (ACCOUNT.replace('"shop"', '"My Shop"'), "lower-case letters"),
         (ACCOUNT.replace(f'["{SECRET}"]', "[]"), "generic/shop has no secret"),

@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 
 from cs_bot.errors import ConfigError
 from cs_bot.records import Kind, Look
-from cs_bot.vision.answers import READS, Reply, Strict, json_schema
+from cs_bot.vision.answers import SHAPES, json_schema
 from cs_bot.vision.base import Ask, PictureInput
 from cs_bot.vision.generating import Prompt
 from cs_bot.vision.prompts.fence import block, neutral
@@ -45,8 +45,7 @@ class Prompts:
     @cached_property
     def version(self) -> str:
         """One version for all: changes with every text and every schema."""
-        shapes: tuple[type[Strict], ...] = (*READS.values(), Reply)
-        schemas = {shape.__name__: json_schema(shape) for shape in shapes}
+        schemas = {shape.__name__: json_schema(shape) for shape in SHAPES}
         said = json.dumps([dict(self.texts), schemas, RENDERING, SECOND_SCALE], sort_keys=True)
         return "p" + hashlib.sha256(said.encode()).hexdigest()[:10]
 

@@ -17,6 +17,8 @@ def build(settings: EngineSettings, progress: Progress | None = None) -> "Prompt
 
     `progress` is told (bytes, bytes in all). Raises ConfigError, in one line that says what to do, EngineError.
     """
+    from cs_bot.vision.answers import SHAPES, json_schema
+    from cs_bot.vision.generating import LABELS
     from cs_bot.vision.prompted import Limits, PromptedVision
     from cs_bot.vision.prompts import load_prompts
     from cs_bot.vision.qwen.core import open_core
@@ -25,13 +27,16 @@ def build(settings: EngineSettings, progress: Progress | None = None) -> "Prompt
 
     loaded = load(settings, progress)
     core = open_core(loaded, settings)
+    for shape in SHAPES:
+        core.vocabulary.matcher(json_schema(shape))
+    core.vocabulary.label_ids(LABELS)
     own = None if loaded.profile is None else loaded.profile.prompts
     return PromptedVision(
         QwenGenerator(core, settings.temperature),
         name="qwen",
         version=f"{core.version},t{settings.temperature:g}",
         prompts=own or load_prompts(),
-        limits=Limits(settings.timeout_s, settings.max_new_tokens, core.runner.rows),
+        limits=Limits(settings.timeout_s, settings.max_new_tokens, core.runner.rows, core.turns),
     )
 
 

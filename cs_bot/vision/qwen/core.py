@@ -20,7 +20,10 @@ KEPT_SHARE, KEPT_MOST = 0.25, 8 << 30  # of the free memory for prefixes; a few 
 
 @dataclass(frozen=True)
 class Core:
-    """One runner with what makes its prompts. `version` names whatever an answer depends on besides the prompt."""
+    """One runner with what makes its prompts. `version` names whatever an answer depends on besides the prompt.
+
+    `turns` are worth claiming together: on a CPU one, because beside another it only takes longer.
+    """
 
     runner: Runner
     inputs: Inputs
@@ -29,6 +32,7 @@ class Core:
     by_kind: "dict[str, Budget]"
     version: str
     about: str
+    turns: int = 1
 
     def close(self) -> None:
         """Give everything back. Safe to call twice."""
@@ -67,6 +71,7 @@ def open_core(loaded: Loaded, settings: EngineSettings) -> Core:
         {kind.value: Budget(least, pixels) for kind, pixels in loaded.pixels.by_kind.items()},
         version=f"{loaded.checkpoint}@{loaded.fingerprint[:12]},{dtype},{_pixels(loaded.pixels)}px",
         about=f"{loaded.checkpoint} on {loaded.device} ({dtype}), {runner.rows} at once",
+        turns=runner.rows if gpu else 1,
     )
 
 

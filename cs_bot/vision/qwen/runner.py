@@ -92,22 +92,16 @@ class Runner:
     def _run(self) -> None:
         with torch.inference_mode():
             while not self._closed:
-                new = self._taken()
-                try:
-                    self._turn(new)
-                except Exception as problem:  # nobody may wait for ever
-                    self._give_up(new, self._understood(problem))
-        self._give_up(list(self._waiting), EngineError("the engine is closed"))
+                self._turn(self._taken())
+        failure = EngineError("the engine is closed")
+        for row in [*self._waiting, *(row for _, rows in self._running for row in rows)]:
+            row.tell(failure)
+        self._running = []
         for hook in self._hooks:
             hook.remove()
         self._prefixes.clear()
         self._network = None
         free_memory()
-
-    def _give_up(self, rows: list[Row], failure: BotError) -> None:
-        for row in [*rows, *(row for _, these in self._running for row in these)]:
-            row.tell(failure)
-        self._running = []
 
     def _taken(self) -> list[Row]:
         """The rows to begin with now; waits when nothing runs."""
@@ -143,11 +137,14 @@ class Runner:
         if new:
             self._in_parts(new, self._begin)
         self._merge()
-        running, self._running = self._running, []
-        for batch, rows in running:
-            kept = [at for at, row in enumerate(rows) if not self._over(row)]
-            batch.keep(kept)
-            self._step(batch, [rows[at] for at in kept])
+        for _ in range(len(self._running)):
+            batch, rows = self._running.pop(0)
+            try:
+                self._step(batch, rows)
+            except Exception as problem:  # nobody may wait for ever
+                failure = self._understood(problem)
+                for row in rows:
+                    row.tell(failure)
 
     def _begin(self, rows: list[Row]) -> None:
         """Prefixes, then what is asked about them: the first token of each row."""
@@ -164,9 +161,12 @@ class Runner:
             row.start = None
 
     def _step(self, batch: Batch, rows: list[Row]) -> None:
-        """The next token of rows that run."""
+        """The next token of rows that run, without those that nobody waits for any more."""
+        kept = [at for at, row in enumerate(rows) if not self._over(row)]
+        rows = [rows[at] for at in kept]
         if not rows:
             return
+        batch.keep(kept)
         try:
             logits = batch.forward([row.pending for row in rows])
         except Exception as problem:  # whatever a kernel raises

@@ -102,9 +102,11 @@ def opened(
 
 
 def load(folder: Path) -> Any:
-    """The network in `folder`, float32 or whatever it was written in."""
+    """The network in `folder`, float32 or whatever it was written in; on one thread, which shared cores don't slow."""
+    import torch
     from transformers import AutoModelForImageTextToText
 
+    torch.set_num_threads(1)
     return AutoModelForImageTextToText.from_pretrained(folder, dtype="auto").eval()
 
 

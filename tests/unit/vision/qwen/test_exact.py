@@ -8,7 +8,7 @@ import pytest
 
 from cs_bot.vision.answers import READS, Reply, parse
 from cs_bot.vision.generating import LABELS, Generation, Prompt
-from tests.unit.vision.qwen.parts import Parts, asked, drawn, opened, soon
+from tests.unit.vision.qwen.parts import SMALL, Parts, asked, drawn, opened, soon
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +79,53 @@ def test_an_answer_with_a_schema_is_json_of_that_shape(random_checkpoint: Path, 
             assert found.tokens[-1].text == ""
             assert found.likelihood is not None
             assert found.likelihood < 1
+
+
+def test_one_picture_is_looked_at_once_whatever_is_asked_of_it(random_checkpoint: Path) -> None:
+    with opened(random_checkpoint) as parts:
+        seen = []
+        parts.network.model.visual.register_forward_hook(lambda *_: seen.append(1))
+        for text in ("Which kind?", "What is it?", "Which colour?"):
+            parts.generator.generate(asked(text, drawn(1)), max_tokens=3, until=soon())
+        assert len(seen) == 1
+        parts.generator.generate(asked("And this?", drawn(2)), max_tokens=3, until=soon())
+        assert len(seen) == 2
+        assert parts.network.model.rope_deltas is None  # positions are never left in the network
+
+
+def test_a_prefix_that_is_not_kept_changes_nothing(parts: Parts, random_checkpoint: Path) -> None:
+    prompt = asked("What is it?", drawn(5))
+    kept = parts.generator.generate(prompt, max_tokens=12, until=soon())
+    with opened(random_checkpoint, kept_bytes=0) as forgetful:
+        for _ in range(2):
+            assert forgetful.generator.generate(prompt, max_tokens=12, until=soon()) == kept
+
+
+def test_a_network_whose_cache_cannot_be_cut_answers_the_same(parts: Parts, random_checkpoint: Path) -> None:
+    prompts = [asked(f"Question {n}", drawn(6)) for n in range(3)]
+    alone = [parts.generator.generate(prompt, max_tokens=12, until=soon()) for prompt in prompts]
+    with opened(random_checkpoint, whole=False) as copying, ThreadPoolExecutor(3) as pool:
+        found = pool.map(lambda prompt: copying.generator.generate(prompt, max_tokens=12, until=soon()), prompts)
+        assert [one.text for one in found] == [one.text for one in alone]
+
+
+def test_a_second_reading_sees_another_grid_and_says_how_much_smaller(parts: Parts) -> None:
+    picture = drawn(7, 640, 480)
+    first, again = parts.encoded(asked("?", picture)), parts.encoded(asked("?", picture, scale=0.85))
+    assert first.pictures[0].grid != again.pictures[0].grid
+    assert first.shrunk == pytest.approx((320 * 320 / (640 * 480)) ** 0.5, rel=0.1)
+    assert again.shrunk < first.shrunk
+    found = parts.generator.generate(asked("?", picture, scale=0.85), max_tokens=2, until=soon())
+    assert found.shrunk == again.shrunk
+
+
+def test_a_kind_may_be_read_with_more_pixels(random_checkpoint: Path) -> None:
+    closer = {"order": SMALL._replace(most=4 * SMALL.most)}
+    with opened(random_checkpoint, by_kind=closer) as parts:
+        picture = drawn(8, 900, 700)
+        tokens = {
+            name: len(parts.encoded(asked("?", picture, name=name)).ids)
+            for name in ("classify", "read_product", "read_order", "read_order_again", "answer_order")
+        }
+    assert tokens["read_order"] == tokens["read_order_again"] > 2 * tokens["classify"]
+    assert tokens["classify"] == tokens["read_product"] == tokens["answer_order"]
