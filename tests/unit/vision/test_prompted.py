@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 
 from cs_bot.errors import ConfigError, EngineError, EngineTimeout
 from cs_bot.records import Kind, Look
+from cs_bot.vision import prompted
 from cs_bot.vision.base import Ask, PictureInput, Words
 from cs_bot.vision.generating import Generation, Prompt
 from cs_bot.vision.prompted import Limits, PromptedVision
@@ -134,3 +136,32 @@ def test_closing_closes_the_generator_once_and_nothing_is_available_then() -> No
     engine.close()
     assert (engine.available, engine.healthy, generator.closed) == (False, False, 1)
     assert [type(result) for result in engine.look(pictures("a"))] == [EngineError]
+
+
+class Slow(Scripted):
+    """A generator whose answers take long."""
+
+    def __init__(self, seconds: float, beating: bool) -> None:
+        super().__init__(lambda _: Generation("other"))
+        self._seconds, self._beating, self.beats = seconds, beating, 0
+
+    def generate(self, *args: Any, **options: Any) -> Generation:
+        end = time.monotonic() + self._seconds
+        while time.monotonic() < end:
+            time.sleep(0.02)
+            self.beats += self._beating
+        return super().generate(*args, **options)
+
+
+@pytest.mark.parametrize("beating", [True, False])
+def test_a_long_answer_tells_of_progress_while_the_generator_gets_on(
+    beating: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompted, "BEAT_S", 0.1)  # patch: a test can't wait that long
+    engine = PromptedVision(Slow(0.6, beating), name="x", version="1", prompts=load_prompts(), limits=Limits())
+    told: list[int] = []
+    (look,) = engine.look(pictures("a"), progress=lambda: told.append(1))
+    assert isinstance(look, Look)
+    assert (len(told) > 2) is beating
+    assert len(told) >= 1
+    engine.close()
