@@ -6,7 +6,7 @@ makes one by hand. Special tokens come in the published order; every kind's labe
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,8 @@ def make_checkpoint(
     import torch
     from transformers import GenerationConfig, Qwen3VLForConditionalGeneration
 
-    tokenizer = _tokenizer(vocabulary)
-    config = _config(tokenizer, hidden=hidden, layers=layers, std=std, untie=untie)
+    tokenizer = make_tokenizer(vocabulary)
+    config = make_config(tokenizer, hidden=hidden, layers=layers, std=std, untie=untie)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Qwen3VLForConditionalGeneration(config).to(getattr(torch, dtype)).eval()
@@ -86,14 +86,14 @@ def make_checkpoint(
     )
     network.save_pretrained(folder, max_shard_size=shard_size)
     tokenizer.save_pretrained(folder)
-    _write_processors(folder)
+    write_processors(folder)
     if profile is not None:
         (folder / "cs_bot_profile.json").write_text(json.dumps(dict(profile)), encoding="utf-8")
     return folder
 
 
-def _tokenizer(size: int) -> Any:
-    """Byte-level BPE with the published pre-tokenizer, trained on CORPUS."""
+def make_tokenizer(size: int, corpus: Sequence[str] = CORPUS) -> Any:
+    """Byte-level BPE with the published pre-tokenizer, of at most `size` tokens, trained on a few texts."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, trainers
     from tokenizers.models import BPE
     from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX, Qwen2Tokenizer
@@ -109,7 +109,7 @@ def _tokenizer(size: int) -> Any:
     words.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
-    words.train_from_iterator(CORPUS * 20, trainer)
+    words.train_from_iterator(list(corpus) * 20, trainer)
     trained = json.loads(words.to_str())["model"]
     tokenizer = Qwen2Tokenizer(
         vocab=trained["vocab"],
@@ -125,7 +125,17 @@ def _tokenizer(size: int) -> Any:
     return tokenizer
 
 
-def _config(tokenizer: Any, *, hidden: int, layers: int, std: float, untie: bool) -> Any:
+def make_config(
+    tokenizer: Any,
+    *,
+    hidden: int,
+    layers: int,
+    std: float,
+    untie: bool,
+    text: Mapping[str, Any] | None = None,
+    vision: Mapping[str, Any] | None = None,
+) -> Any:
+    """The configuration of a network around a tokenizer; `text` and `vision` say what is to be otherwise."""
     from transformers import Qwen3VLConfig
 
     ids = tokenizer.convert_tokens_to_ids
@@ -151,6 +161,7 @@ def _config(tokenizer: Any, *, hidden: int, layers: int, std: float, untie: bool
                 "mrope_section": axes,
                 "mrope_interleaved": True,
             },
+            **(text or {}),
         },
         vision_config={
             "depth": 4,
@@ -164,6 +175,7 @@ def _config(tokenizer: Any, *, hidden: int, layers: int, std: float, untie: bool
             "num_position_embeddings": 2304,
             "deepstack_visual_indexes": [0, 1, 2],
             "initializer_range": std,
+            **(vision or {}),
         },
         image_token_id=ids("<|image_pad|>"),
         video_token_id=ids("<|video_pad|>"),
@@ -173,7 +185,7 @@ def _config(tokenizer: Any, *, hidden: int, layers: int, std: float, untie: bool
     )
 
 
-def _write_processors(folder: Path) -> None:
+def write_processors(folder: Path) -> None:
     """The published preprocessor files; written by hand, because saving them needs torchvision."""
     common: dict[str, Any] = {
         "patch_size": 16,

@@ -53,8 +53,8 @@ class Expected:
         return int(3600 / (self.kind_s + self.reply_s + ORDER_TOKENS / REPLY_TOKENS * self.reply_s))
 
 
-def probe(dtype: str, threads: int, seconds: float = 2.0) -> Probe:
-    """Measure this machine's CPU, for about `seconds`."""
+def probe(dtype: str, threads: int, seconds: float = 2.0, clock: Callable[[], float] = time.perf_counter) -> Probe:
+    """Measure this machine's CPU, for about `seconds` of the `clock`."""
     import torch
 
     before = torch.get_num_threads()
@@ -63,11 +63,11 @@ def probe(dtype: str, threads: int, seconds: float = 2.0) -> Probe:
         with torch.inference_mode():
             kind, share = getattr(torch, dtype), seconds / 3
             many, layer = torch.ones(ROWS, WIDTH, dtype=kind), torch.ones(DEPTH, WIDTH, dtype=kind)
-            flops = 2 * ROWS * WIDTH * DEPTH / _fastest(lambda: torch.nn.functional.linear(many, layer), share)
+            flops = 2 * ROWS * WIDTH * DEPTH / _fastest(lambda: torch.nn.functional.linear(many, layer), share, clock)
             one, table = torch.ones(1, WIDTH, dtype=kind), torch.ones(COLUMNS, WIDTH, dtype=kind)
-            streamed = _bytes(table) / _fastest(lambda: torch.nn.functional.linear(one, table), share)
+            streamed = _bytes(table) / _fastest(lambda: torch.nn.functional.linear(one, table), share, clock)
             copy = torch.empty_like(table)
-            copied = 2 * _bytes(table) / _fastest(lambda: copy.copy_(table), share)
+            copied = 2 * _bytes(table) / _fastest(lambda: copy.copy_(table), share, clock)
     finally:
         torch.set_num_threads(before)
     return Probe(flops, copied, streamed)
@@ -77,14 +77,14 @@ def _bytes(tensor: Any) -> int:
     return int(tensor.numel() * tensor.element_size())
 
 
-def _fastest(work: Callable[[], Any], seconds: float) -> float:
+def _fastest(work: Callable[[], Any], seconds: float, clock: Callable[[], float]) -> float:
     """The shortest time of one call among those that fit into `seconds`; the first is not counted."""
     work()
-    end, best = time.perf_counter() + seconds, float("inf")
-    while time.perf_counter() < end or best == float("inf"):
-        started = time.perf_counter()
+    end, best = clock() + seconds, float("inf")
+    while clock() < end or best == float("inf"):
+        started = clock()
         work()
-        best = min(best, time.perf_counter() - started)
+        best = min(best, clock() - started)
     return best
 
 
