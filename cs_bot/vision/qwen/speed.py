@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 ROWS, WIDTH, DEPTH = 512, 2048, 6144  # a layer of the 2B checkpoint
 COLUMNS = 65_536  # of the matrix that is streamed: 256 MiB in bfloat16, larger than any cache
-LABEL_TOKENS = 100  # of a question about a picture
+SYSTEM, CLASSIFY, READ, ANSWER = 120, 120, 300, 400  # tokens of our prompts; READ is the longest of those
 ORDER_TOKENS, REPLY_TOKENS = 80, 60  # written when an order page is read; of a reply
 
 
@@ -41,16 +41,19 @@ REFERENCE = Reference(Probe(0.75e12, 77e9, 31.6e9), 2.128e9, 2.76e-3, 1.256e-5, 
 
 @dataclass(frozen=True)
 class Expected:
-    """Seconds: until a picture's kind is known, until an order page is read twice, for a reply of 60 tokens more."""
+    """Seconds: until a picture's kind is known; to read it then; for an order page, which is read twice, from the
+    beginning; for a reply of 60 tokens.
+    """
 
     kind_s: float
+    read_s: float
     order_s: float
     reply_s: float
 
     @property
     def pictures_an_hour(self) -> int:
         """How many pictures with a reply are done in an hour, one after the other."""
-        return int(3600 / (self.kind_s + self.reply_s + ORDER_TOKENS / REPLY_TOKENS * self.reply_s))
+        return int(3600 / (self.kind_s + self.read_s + self.reply_s))
 
 
 def probe(dtype: str, threads: int, seconds: float = 2.0, clock: Callable[[], float] = time.perf_counter) -> Probe:
@@ -94,7 +97,8 @@ def expected(found: Probe, parameters: float, tokens: int) -> Expected:
     computed = size * REFERENCE.probe.flops / found.flops
     written = size * REFERENCE.written * REFERENCE.probe.streamed / found.streamed
     vision = REFERENCE.vision * tokens + REFERENCE.vision_squared * tokens**2
-    look = computed * (vision + REFERENCE.prompt * (tokens + LABEL_TOKENS))
-    question = computed * REFERENCE.prompt * LABEL_TOKENS
-    reading = question + ORDER_TOKENS * written
-    return Expected(look, 2 * (look + reading), question + REPLY_TOKENS * written)
+    prefix = computed * (vision + REFERENCE.prompt * (tokens + SYSTEM))
+    kind = prefix + computed * REFERENCE.prompt * CLASSIFY
+    read = computed * REFERENCE.prompt * READ + ORDER_TOKENS * written
+    reply = computed * REFERENCE.prompt * ANSWER + REPLY_TOKENS * written
+    return Expected(kind, read, kind + read + prefix + read, reply)
