@@ -18,7 +18,7 @@ from cs_bot.vision.replies import judged
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def enquiries(kind: Kind, count: int = 150) -> list[Enquiry]:
+def enquiries(kind: Kind, count: int = 80) -> list[Enquiry]:
     return [enquiry(kind, random.Random(f"{kind}/{number}")) for number in range(count)]
 
 

@@ -1,5 +1,6 @@
 """Samples for the tiny checkpoint: deterministic, in the app's shapes, with marks where things are."""
 
+import json
 import random
 
 import numpy as np
@@ -10,11 +11,21 @@ from cs_bot.demo.tiny.samples import TASKS, Sample, compact, draw_sample, fresh,
 from cs_bot.demo.tiny.things import COLOURS
 from cs_bot.records import Kind
 from cs_bot.vision.answers import COLOURS as KNOWN_COLOURS
-from cs_bot.vision.answers import READS, UNREADABLE, Evidence, OrderRead, Reply, items_of, order_fields, parse
+from cs_bot.vision.answers import (
+    READS,
+    UNREADABLE,
+    Evidence,
+    OrderRead,
+    Reply,
+    items_of,
+    json_schema,
+    order_fields,
+    parse,
+)
 from cs_bot.vision.generating import LABELS
 from cs_bot.vision.prompts import load_prompts
 
-COUNT = 25
+COUNT = 15
 
 
 def samples(task: str, count: int = COUNT) -> list[Sample]:
@@ -40,6 +51,17 @@ def test_answers_have_the_shape_that_the_app_asks_for_and_no_blanks_between_thei
             assert sample.answer in LABELS
         else:
             assert compact(parse(shape_of(task), sample.answer)) == sample.answer
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "classify"])
+def test_the_grammar_of_a_schema_lets_its_answers_be_written(task: str) -> None:
+    guidance = pytest.importorskip("llguidance")
+    letters = guidance.LLTokenizer("byte")
+    grammar = guidance.LLMatcher.grammar_from_json_schema(json.dumps(json_schema(shape_of(task))))
+    for sample in samples(task, 5):
+        matcher, tokens = guidance.LLMatcher(letters, grammar), letters.tokenize_str(sample.answer)
+        assert matcher.consume_tokens(tokens)
+        assert matcher.is_accepting()
 
 
 @pytest.mark.parametrize("task", TASKS)
