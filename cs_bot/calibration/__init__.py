@@ -2,18 +2,8 @@
 
 from cs_bot.calibration.bounds import CONFIDENCE, PATIENCE, clopper_pearson_upper, fewest, minimum_n, wilson
 from cs_bot.calibration.report import Line, Report, line, lines, report
-from cs_bot.calibration.rollout import (
-    ROLLED_BACK,
-    SHARES,
-    apply,
-    change,
-    judged_keys,
-    key_of,
-    look,
-    name_of,
-    set_mode,
-    sweep,
-)
+from cs_bot.calibration.rollout import SHARES, apply, change, judged_keys, key_of, look, name_of, set_mode
+from cs_bot.calibration.steps import ROLLED_BACK, STARTS, start, step_up, sweep
 from cs_bot.calibration.thresholds import Calibrated, Tested, calibrate
 
 __all__ = [
@@ -21,6 +11,7 @@ __all__ = [
     "PATIENCE",
     "ROLLED_BACK",
     "SHARES",
+    "STARTS",
     "Calibrated",
     "Line",
     "Report",
@@ -39,6 +30,8 @@ __all__ = [
     "name_of",
     "report",
     "set_mode",
+    "start",
+    "step_up",
     "sweep",
     "wilson",
 ]

@@ -1,17 +1,18 @@
 """How far the scores can be trusted, and what the gate would do next: what `cs-bot gate report` prints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cs_bot.calibration.bounds import PATIENCE, alarm, assurance, fewest, wilson
-from cs_bot.calibration.rollout import SHARES, WATCHED, Key, look, name_of
+from cs_bot.calibration.rollout import SHARES, Key, look, name_of
 from cs_bot.calibration.scores import Judged
+from cs_bot.calibration.steps import WATCHED
 from cs_bot.calibration.thresholds import Calibrated, tested
 from cs_bot.records import Fit, Kind, Mode, Policy, Route
 from cs_bot.store.database import Database
-from cs_bot.store.queries import audits, calibrations
+from cs_bot.store.queries import audits, calibrations, shadows
 
 BINS = 10
 LEAST_IN_BIN = 20  # a bin with fewer is not shown
@@ -53,7 +54,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Line:
-    """Where a kind stands, what was found in its judgements, and what comes next."""
+    """Where a kind stands, what was found in its judgements, and what comes next.
+
+    `shadow`: how many hidden drafts were right, wrong, and wait for a verdict (these count as wrong).
+    """
 
     key: str
     mode: Mode
@@ -61,6 +65,7 @@ class Line:
     fit: Fit | None
     audited: int
     audited_wrong: int
+    shadow: Mapping[str, int]
     found: Calibrated
     next: str
 
@@ -79,11 +84,14 @@ def line(database: Database, policy: Policy, key: Key) -> Line:
     with database.read() as tx:
         since = policy.steps.get(name, 0)
         verdicts = audits.verdicts(tx, *key, since_version=since, limit=WATCHED)
+        shadow = shadows.of_key(tx, *key, since_version=policy.evidence.get(name, 0))
     found = look(database, policy, key)
     share = policy.shares.get(name, 1.0)
     auto = mode is Mode.AUTO and (key[1] is Route.PROOF or policy.fit_for(name) is not None)
-    following = _next_of_auto(policy, share, verdicts) if auto else _next_of_held(key, mode, found)
-    return Line(name, mode, share, policy.fits.get(name), len(verdicts), sum(verdicts), found, following)
+    following = _next_of_auto(policy, key, share, verdicts) if auto else _next_of_held(key, mode, found)
+    if shadow.get("waiting") and not auto:
+        following += f"; {shadow['waiting']} hidden drafts wait for a verdict and count as wrong"
+    return Line(name, mode, share, policy.fits.get(name), len(verdicts), sum(verdicts), shadow, found, following)
 
 
 def report(found: Calibrated, target: float) -> Report | None:
@@ -137,11 +145,11 @@ def _cut(coverage: float, scored: Sequence[Judged], target: float) -> Cut:
     return Cut(threshold, float(w[inside].sum() / w.sum()), risk, test.n, test.bound)
 
 
-def _next_of_auto(policy: Policy, share: float, verdicts: Sequence[bool]) -> str:
+def _next_of_auto(policy: Policy, key: Key, share: float, verdicts: Sequence[bool]) -> str:
     watch = alarm(policy.wrong_target, verdicts)
     watched = f"alarm {watch.value:.0f} of {PATIENCE:.0f}"
     if watch.off:
-        return f"back to assist: {watched}"
+        return f"back to {policy.starts.get(name_of(key), Mode.ASSIST).value}: {watched}"
     if share == 1.0:
         return watched
     following = next(one for one in SHARES if one > share)

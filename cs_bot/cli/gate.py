@@ -1,4 +1,4 @@
-"""gate report | calibrate | mode | set | history, audit next | judge."""
+"""gate report | start | step | calibrate | mode | set | history, audit next | judge."""
 
 from typing import Annotated, Any
 
@@ -51,13 +51,16 @@ def report(key: MaybeKey = None, config: Config = None) -> None:
 
 
 def _standing(found: list[calibration.Line]) -> Table:
-    table = Table("kind/route", "mode", "judged", "threshold", "n", "bound", "audits", "next", box=None)
+    columns = ("kind/route", "mode", "judged", "shadow", "threshold", "n", "bound", "audits", "next")
+    table = Table(*columns, box=None)
     for line in found:
         mode = line.mode.value + (f" {line.share:.0%}" if line.share < 1 else "")
         fit = line.fit
         shown = ("–", "–", "–") if fit is None else (f"{fit.threshold:.3f}", str(fit.n), f"{fit.bound:.2%}")
         audits = f"{line.audited_wrong}/{line.audited}"
-        table.add_row(line.key, mode, str(line.found.judged), *shown, audits, line.next)
+        shadow = "/".join(str(line.shadow.get(state, 0)) for state in ("right", "wrong", "waiting"))
+        judged = (str(line.found.judged), shadow if line.shadow else "–")
+        table.add_row(line.key, mode, *judged, *shown, audits, line.next)
     return table
 
 
@@ -76,6 +79,30 @@ def _detail(console: Console, line: calibration.Line, policy: Policy) -> None:
     for cut in found.cuts:
         cuts.add_row(f"{cut.threshold:.3f}", f"{cut.coverage:.0%}", f"{cut.risk:.2%}", f"{cut.bound:.2%}", str(cut.n))
     console.print(cuts)
+
+
+@gate_app.command("start", epilog="Example: cs-bot gate start text/faq   |   cs-bot gate start text/faq --from assist")
+def start(
+    key: KeyArgument,
+    begin: Annotated[
+        str, typer.Option("--from", help="shadow: people answer without seeing the draft; assist: they see it.")
+    ] = Mode.SHADOW.value,
+    config: Config = None,
+) -> None:
+    """Begin a roll-out: shadow, then 5 %, 25 % and all as the evidence allows. A roll-back comes back to its start."""
+    if begin not in calibration.STARTS:
+        raise ConfigError(f"a roll-out starts from {' or '.join(calibration.STARTS)}, not {begin!r}")
+    with services(config) as here:
+        policy = calibration.start(here.database, here.policy(), calibration.key_of(key), Mode(begin), by=BY)
+    typer.echo(f"{key} is {begin}; policy {policy.version}")
+
+
+@gate_app.command("step", epilog="Example: cs-bot gate step text/faq")
+def step(key: KeyArgument, config: Config = None) -> None:
+    """Take the next step up, if judgements and audits allow it: 5 %, 25 %, all. Else say what is missing, exit 1."""
+    with services(config) as here:
+        policy = calibration.step_up(here.database, here.policy(), calibration.key_of(key), by=BY)
+    typer.echo(f"{key} is {Mode.AUTO.value} {policy.shares.get(key, 1.0):.0%}; policy {policy.version}")
 
 
 @gate_app.command("calibrate", epilog="Example: cs-bot gate calibrate   |   cs-bot gate calibrate text/faq --apply")

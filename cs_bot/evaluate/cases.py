@@ -112,8 +112,9 @@ def save_case(
 ) -> Case:
     """Append a stored turn to a file of cases, with its pictures and the records that it was answered from.
 
-    What a person did with the draft is what is expected: an approved one may be sent as it stands, an edited or
-    rejected one not. The customer keeps no name and no contacts, the words no phone and no address. Raises NotFound.
+    What a person did with the draft is what is expected: an approved one (or a hidden one that was judged right) may be
+    sent as it stands, an edited or rejected one not. The customer keeps no name and no contacts, the words no phone and
+    no address. Raises NotFound.
     """
     turn = turns.stored(database, turn_id, settings=settings, policy=policy)
     with database.read() as tx:
@@ -151,7 +152,7 @@ def _expected(draft: Row, decision: Row, verdict: Row | None) -> Expected:
     text = draft["draft"]["text"] if draft["draft"] else ""
     if verdict is None:
         return Expected(kind=Kind(decision["kind"]), action=Action(decision["action"]))
-    if verdict["verdict"] == "approve":
+    if verdict["verdict"] == "approve" or (verdict["verdict"] == "shadow" and verdict["right"]):
         return Expected(kind=Kind(decision["kind"]), contains=(text,) if text else ())
     return Expected(kind=Kind(decision["kind"]), action=Action.REVIEW)
 

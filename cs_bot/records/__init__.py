@@ -19,10 +19,23 @@ from cs_bot.records.shop import (
     Variant,
 )
 from cs_bot.records.talk import Customer, Message, PictureState, PictureUse, Turn
-from cs_bot.records.words import MODE_REASONS, Action, End, Kind, Mode, Owner, Reason, Route, ordered, strictest
+from cs_bot.records.words import (
+    HIDES_DRAFT,
+    MODE_REASONS,
+    Action,
+    End,
+    Kind,
+    Mode,
+    Owner,
+    Reason,
+    Route,
+    ordered,
+    strictest,
+)
 
 __all__ = [
     "ASPECTS",
+    "HIDES_DRAFT",
     "ITEM_ATTRIBUTES",
     "MODE_REASONS",
     "ORDER_FIELDS",

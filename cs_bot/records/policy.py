@@ -57,7 +57,8 @@ class Policy(Record):
 
     The gate that learns keeps the rest per exact "kind/route": `fits`, without which `auto` sends nothing but proofs;
     `shares` of a canary (1 where it does not say); `steps`, the policy version with which the present mode, share or
-    fit began; `evidence`, the version before which judgements no longer count (a roll-back sets it).
+    fit began; `evidence`, the version before which judgements no longer count (a roll-back sets it); `starts`, the mode
+    that its roll-out began with and goes back to (`assist` where it does not say).
     """
 
     version: int = 1
@@ -80,6 +81,7 @@ class Policy(Record):
     fits: dict[str, Fit] = Field(default_factory=dict)
     steps: dict[str, int] = Field(default_factory=dict)
     evidence: dict[str, int] = Field(default_factory=dict)
+    starts: dict[str, Mode] = Field(default_factory=dict)
 
     def mode_for(self, kind: Kind, route: Route) -> Mode:
         """What is allowed for one kind and route; `assist` when nothing is said.

@@ -51,11 +51,12 @@ class Decision(Record):
 
 
 class Verdict(StrEnum):
-    """What a person did with a draft."""
+    """What a person did with a draft; `shadow`: answered without having seen it."""
 
     APPROVE = "approve"
     EDIT = "edit"
     REJECT = "reject"
+    SHADOW = "shadow"
 
 
 class Judgement(Record):
@@ -68,7 +69,7 @@ class Judgement(Record):
     distance: float
     policy_version: int
     at: datetime
-    right: bool | None = None  # approved or a small edit; None when there was no draft to judge
+    right: bool | None = None  # review/judging.py; None: no draft to judge, or a shadow that nobody has judged yet
 
 
 class SendState(StrEnum):

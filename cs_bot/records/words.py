@@ -51,7 +51,11 @@ class Action(StrEnum):
 
 
 class Mode(StrEnum):
-    """What the policy allows for one kind and route, the strictest first."""
+    """What the policy allows for one kind and route, the strictest first.
+
+    off: the bot has no part in it · shadow: it drafts and decides, nothing is sent, nobody sees the draft before they
+    have answered · assist: a person sees the draft · auto: it is sent alone where the gate lets it.
+    """
 
     OFF = "off"
     SHADOW = "shadow"
@@ -117,6 +121,7 @@ class Reason(StrEnum):
     CALIBRATED = "calibrated"
 
 
+HIDES_DRAFT = frozenset({Mode.OFF, Mode.SHADOW})  # people answer without having seen it
 MODE_REASONS = {Mode.OFF: Reason.MODE_OFF, Mode.SHADOW: Reason.MODE_SHADOW, Mode.ASSIST: Reason.MODE_ASSIST}
 _RANK = {reason: rank for rank, reason in enumerate(Reason)}
 

@@ -17,8 +17,10 @@ from cs_bot.review.actions import (
 from cs_bot.review.audits import AuditCard
 from cs_bot.review.audits import judge as judge_audit
 from cs_bot.review.audits import waiting as audits_waiting
-from cs_bot.review.cards import CardMessage, CardPicture, ReviewCard, ReviewSummary, get, list_open
+from cs_bot.review.cards import CardMessage, CardPicture, ReviewCard, ReviewSummary, Shadow, get, list_open
 from cs_bot.review.judging import Marks, distance, marks
+from cs_bot.review.shadow import judge as judge_shadow
+from cs_bot.review.shadow import waiting as shadows_waiting
 
 __all__ = [
     "MAX_REPLY",
@@ -28,6 +30,7 @@ __all__ = [
     "Marks",
     "ReviewCard",
     "ReviewSummary",
+    "Shadow",
     "approve",
     "audits_waiting",
     "claim",
@@ -38,11 +41,13 @@ __all__ = [
     "give_back",
     "hand_over",
     "judge_audit",
+    "judge_shadow",
     "list_open",
     "marks",
     "reassign",
     "reject",
     "release",
     "renew",
+    "shadows_waiting",
     "sweep",
 ]

@@ -7,8 +7,8 @@ from typing import Any
 
 from cs_bot import claims
 from cs_bot.errors import Conflict, NotFound
-from cs_bot.records import Action, End, Owner, Verdict
-from cs_bot.review.cards import ReviewCard, burst_of, card_of, draft_text, row_of
+from cs_bot.records import HIDES_DRAFT, Action, End, Mode, Owner, Verdict
+from cs_bot.review.cards import ReviewCard, burst_of, card_of, draft_text, mode_of, row_of
 from cs_bot.review.judging import marks
 from cs_bot.settings import ReviewSettings
 from cs_bot.store.database import Database, Row, Transaction
@@ -55,9 +55,9 @@ def reassign(
 
 
 def approve(database: Database, review_id: int, *, agent_id: int, version: int, rules: ReviewSettings) -> ReviewCard:
-    """Send the draft as it is; raises Conflict when the customer wrote again, or there is no draft."""
+    """Send the draft as it is; raises Conflict when the customer wrote again, or there is no draft to be seen."""
     with _moving(database, review_id) as tx:
-        row = row_of(tx, review_id)
+        row = _shown(tx, review_id)
         text = draft_text(tx, row)
         if text is None:
             raise Conflict("there is no draft to approve: write an answer")
@@ -68,9 +68,16 @@ def approve(database: Database, review_id: int, *, agent_id: int, version: int, 
 def edit(
     database: Database, review_id: int, *, agent_id: int, version: int, text: str, rules: ReviewSettings
 ) -> ReviewCard:
-    """Send another text; numbers that are in no fact are flagged in the result and kept with the judgement."""
+    """Send another text; numbers that are in no fact are flagged in the result and kept with the judgement.
+
+    Where the draft is hidden it is the agent's own answer; in shadow mode the card then shows both (`judge_shadow`).
+    """
     with _moving(database, review_id) as tx:
-        flags = _answer(tx, row_of(tx, review_id), version, agent_id, _checked(text), "edited", Verdict.EDIT, rules)
+        row = row_of(tx, review_id)
+        mode = mode_of(tx, row)
+        shadow = mode is Mode.SHADOW and draft_text(tx, row) is not None
+        outcome, verdict = "answered" if mode in HIDES_DRAFT else "edited", Verdict.SHADOW if shadow else Verdict.EDIT
+        flags = _answer(tx, row, version, agent_id, _checked(text), outcome, verdict, rules)
         return card_of(tx, review_id).model_copy(update={"flags": flags})
 
 
@@ -84,9 +91,12 @@ def reject(
     text: str | None = None,
     rules: ReviewSettings,
 ) -> ReviewCard:
-    """The draft is wrong. With `text` that is sent instead; without, the review stays with the agent, draft gone."""
+    """The draft is wrong. With `text` that is sent instead; without, the review stays with the agent, draft gone.
+
+    Raises Conflict where nobody has seen the draft.
+    """
     with _moving(database, review_id) as tx:
-        row = row_of(tx, review_id)
+        row = _shown(tx, review_id)
         if text is not None:
             flags = _answer(tx, row, version, agent_id, _checked(text), "rejected", Verdict.REJECT, rules, reason)
             return card_of(tx, review_id).model_copy(update={"flags": flags})
@@ -118,7 +128,7 @@ def hand_over(database: Database, review_id: int, *, agent_id: int, version: int
             review_id=review_id,
             origin=f"handoff:review:{review_id}",
             kind="handoff",
-            text=draft_text(tx, row) or "",
+            text="" if mode_of(tx, row) in HIDES_DRAFT else draft_text(tx, row) or "",
             epoch=conversation["epoch"] + 1,
             extra={"reasons": row["reasons"], "suggestion": row["suggestion"], "note": note[:300]},
         )
@@ -147,6 +157,14 @@ def _moving(database: Database, review_id: int) -> Iterator[Transaction]:
     with database.write() as tx:
         conversations.lock(tx, row_of(tx, review_id)["conversation_id"])
         yield tx
+
+
+def _shown(tx: Transaction, review_id: int) -> Row:
+    """The review's row; raises Conflict when its draft is hidden."""
+    row = row_of(tx, review_id)
+    if mode_of(tx, row) in HIDES_DRAFT:
+        raise Conflict("the draft is hidden here: write an answer of your own (edit)")
+    return row
 
 
 def _must(done: bool) -> None:
@@ -203,12 +221,13 @@ def _judge(
 ) -> None:
     found = None if row["decision_id"] is None else turns.decision(tx, row["decision_id"])
     decision = None if found is None else turns.as_decision(found)
+    unseen = decision is not None and decision.mode in HIDES_DRAFT and verdict is not Verdict.SHADOW
     reviews.add_judgement(
         tx,
         review_id=row["id"],
         turn_id=None if found is None else found["turn_id"],
         decision_id=row["decision_id"],
-        draft_id=row["draft_id"],
+        draft_id=None if unseen else row["draft_id"],
         agent_id=agent_id,
         verdict=verdict,
         text=text,
@@ -217,7 +236,7 @@ def _judge(
         kind=None if decision is None else decision.kind,
         route=None if decision is None else decision.route,
         policy_version=0 if decision is None else decision.policy_version,
-        **marks(verdict, draft_text(tx, row), text).model_dump(),
+        **marks(verdict, None if unseen else draft_text(tx, row), text).model_dump(),
     )
 
 

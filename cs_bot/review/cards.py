@@ -6,9 +6,9 @@ from itertools import chain
 from typing import Any
 
 from cs_bot.errors import NotFound
-from cs_bot.records import Customer, PictureState, Reason, Record
+from cs_bot.records import HIDES_DRAFT, Customer, Mode, PictureState, Reason, Record
 from cs_bot.store.database import Database, Row, Transaction
-from cs_bot.store.queries import customers, messages, pictures, reviews, turns
+from cs_bot.store.queries import customers, messages, pictures, reviews, shadows, turns
 
 
 class ReviewSummary(Record):
@@ -50,14 +50,27 @@ class CardMessage(Record):
     pictures: tuple[CardPicture, ...]
 
 
+class Shadow(Record):
+    """What an agent answered beside a hidden draft, and whether the draft would have been right (None: not judged)."""
+
+    answer: str
+    right: bool | None
+
+
 class ReviewCard(ReviewSummary):
-    """Everything an agent needs to answer one conversation."""
+    """Everything an agent needs to answer one conversation.
+
+    `draft_hidden`: in shadow mode there is neither draft nor FAQ (whose answers drafts are made of) in here before the
+    agent has answered; where the bot is off there never is.
+    """
 
     state: str
     outcome: str | None
     messages: tuple[CardMessage, ...]
     earlier: tuple[tuple[str, str], ...]
     draft: dict[str, Any] | None
+    draft_hidden: bool
+    shadow: Shadow | None
     facts: dict[str, Any] | None
     looks: tuple[dict[str, Any], ...]
     flags: tuple[str, ...] = ()  # numbers of an agent's text that are in no fact
@@ -89,16 +102,21 @@ def row_of(tx: Transaction, review_id: int) -> Row:
     return row
 
 
-def _draft(tx: Transaction, row: Row) -> dict[str, Any] | None:
-    if row["draft_id"] is None:
-        return None
-    found = turns.draft(tx, row["draft_id"])
-    return None if found is None else found["draft"]
+def draft_of(tx: Transaction, row: Row) -> Row | None:
+    """The row of the review's draft, seen by people or not."""
+    return None if row["draft_id"] is None else turns.draft(tx, row["draft_id"])
 
 
 def draft_text(tx: Transaction, row: Row) -> str | None:
-    draft = _draft(tx, row)
-    return None if draft is None else str(draft["text"])
+    """The words of the draft, whether people see them or not."""
+    found = draft_of(tx, row)
+    return None if found is None or found["draft"] is None else str(found["draft"]["text"])
+
+
+def mode_of(tx: Transaction, row: Row) -> Mode | None:
+    """The mode in which the review's draft was decided: what the policy says now changes nothing of what people saw."""
+    found = None if row["decision_id"] is None else turns.decision(tx, row["decision_id"])
+    return None if found is None else turns.as_decision(found).mode
 
 
 def burst_of(tx: Transaction, review_id: int) -> list[Row]:
@@ -135,7 +153,9 @@ def card_of(tx: Transaction, review_id: int) -> ReviewCard:
     if row is None:
         raise NotFound("there is no such review")
     burst = burst_of(tx, review_id)
-    found = turns.draft(tx, row["draft_id"]) if row["draft_id"] is not None else None
+    found, shadow = draft_of(tx, row), shadows.of_review(tx, review_id)
+    hidden = mode_of(tx, row) in HIDES_DRAFT and shadow is None
+    facts = None if found is None else found["facts"]
     looks = turns.looks_of(tx, found["turn_id"]) if found is not None else ()
     return ReviewCard(
         **_summary(row, burst, {person.customer_id: person for person in _people(tx, burst)}),
@@ -143,8 +163,10 @@ def card_of(tx: Transaction, review_id: int) -> ReviewCard:
         outcome=row["outcome"],
         messages=messages_of(tx, burst),
         earlier=messages.earlier(tx, row["conversation_id"], before_seq=min((m["seq"] for m in burst), default=0)),
-        draft=found["draft"] if found is not None else None,
-        facts=found["facts"] if found is not None else None,
+        draft=None if found is None or hidden else found["draft"],
+        draft_hidden=hidden,
+        shadow=None if shadow is None else Shadow(answer=shadow["text"] or "", right=shadow["right"]),
+        facts={**facts, "faq": []} if hidden and facts is not None else facts,
         looks=tuple(look["body"] for look in looks),
     )
 

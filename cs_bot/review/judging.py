@@ -1,4 +1,4 @@
-"""What an agent's verdict says of the draft: right, or wrong."""
+"""What an agent's verdict says of the draft: right, wrong, or not known yet."""
 
 import re
 import unicodedata
@@ -14,10 +14,12 @@ _ID = re.compile(r"[a-z0-9]+(?:[-_./:?=&%#@+][a-z0-9]+)*")  # an order number, a
 
 
 class Marks(Record):
-    """The marks of one verdict; `right` is None when there was no draft to judge.
+    """The marks of one verdict; `right` is None when there was no draft to judge, or nobody knows yet.
 
     Right is an approved draft and a small edit: a distance of at most SMALL with every number and id kept. A large
-    edit and a rejection are wrong. All of it can be computed again from the draft, the text sent and the verdict.
+    edit and a rejection are wrong. Beside a draft that was hidden (shadow) only the very same words are right by
+    themselves: two answers to one question may differ in every word and both be right, or in one ("not") and be
+    opposites, so a person says it afterwards. All else can be computed again from draft, text sent and verdict.
     """
 
     distance: float
@@ -34,7 +36,9 @@ def marks(verdict: Verdict, draft: str | None, text: str | None) -> Marks:
         return Marks(distance=1.0, numbers_changed=False, small_edit=False, right=False)
     far, changed = distance(draft, text), numbers_changed(draft, text)
     small = verdict is Verdict.EDIT and far <= SMALL and not changed
-    right = verdict is Verdict.APPROVE or small
+    right: bool | None = verdict is Verdict.APPROVE or small
+    if verdict is Verdict.SHADOW:
+        right = True if far == 0.0 else None
     return Marks(distance=far, numbers_changed=changed, small_edit=small, right=right)
 
 

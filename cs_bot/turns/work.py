@@ -9,6 +9,7 @@ from typing import Any
 
 from cs_bot.errors import LeaseLost, NotFound
 from cs_bot.records import (
+    HIDES_DRAFT,
     Action,
     Decision,
     Draft,
@@ -201,7 +202,7 @@ def finish(database: Database, turn: Turn, work: Work, *, settings: Settings, qu
             reasons=reasons,
             settings=settings,
             suggestion=work.decision.suggestion,
-            text=work.draft.text if work.draft is not None else "",
+            text="" if work.draft is None or work.decision.mode in HIDES_DRAFT else work.draft.text,
             kind=work.decision.kind,
             draft_id=draft_id,
             decision_id=decision_id,

@@ -16,7 +16,7 @@ from cs_bot import cache, calibration, observe
 from cs_bot.errors import StoreUnavailable
 from cs_bot.records import End, Kind, Mode, Route, SendState, Verdict
 from cs_bot.store.database import Database, Transaction
-from cs_bot.store.queries import audits, cache_checks, policies, product_pictures
+from cs_bot.store.queries import audits, cache_checks, policies, product_pictures, shadows
 from cs_bot.store.queries import metrics as figures
 
 QUEUES = ("answer", "fetch", "deliver", "upkeep")
@@ -144,6 +144,8 @@ def _families(tx: Transaction, totals: _Totals) -> Iterator[Metric]:
     yield _one("csbot_oldest_review_seconds", "Age of the oldest open review", figures.oldest_review_s(tx))
     verdicts = _with_zeros(figures.judgements_by_verdict(tx), list(Verdict))
     yield _by("csbot_judgements", "What people did with drafts", "verdict", verdicts)
+    hidden = _with_zeros(shadows.by_state(tx), ["right", "wrong", "waiting"])
+    yield _by("csbot_shadow_judgements", "Hidden drafts beside which people answered", "state", hidden)
     yield from _gate(tx)
     events = _with_zeros(totals.events, ["parsed", "unparsed", "not_json"])
     yield _by("csbot_events", "Webhook deliveries by state; unparsed and not_json need a look", "state", events)

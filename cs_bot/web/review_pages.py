@@ -18,6 +18,7 @@ from cs_bot.web.reviews_api import Id, open_reviews
 
 PICTURE_SIDES = (320, 1600)  # longest side in pixels: in the page, and behind a click
 MOST_TYPED = 20_000
+MOST_UNJUDGED = 100  # so many shadow drafts to judge are counted at most
 
 router = APIRouter()
 Typed = Annotated[str, Form(max_length=MOST_TYPED)]
@@ -44,7 +45,8 @@ def _queue(request: Request, agent_id: int, filters: Filters) -> dict[str, Any]:
     database = request.app.state.services.database
     claimed = None if filters.show == "all" else filters.show
     found = open_reviews(database, agent_id, kind=filters.kind, claimed=claimed)
-    return {"queue": found, "filters": filters, "kinds": list(Kind)}
+    unjudged = review.shadows_waiting(database, agent_id=agent_id, limit=MOST_UNJUDGED)
+    return {"queue": found, "filters": filters, "kinds": list(Kind), "unjudged": unjudged}
 
 
 @router.get("/review")
@@ -108,7 +110,7 @@ def act(
     request: Request,
     review_id: Id,
     action: Annotated[
-        str, InPath(pattern="^(claim|release|send|reject|discard|dismiss|hand-over|reassign|give-back)$")
+        str, InPath(pattern="^(claim|release|send|reject|discard|dismiss|hand-over|reassign|give-back|right|wrong)$")
     ],
     agent: PageAgent,
     filters: Annotated[Filters, Depends()],
@@ -121,14 +123,15 @@ def act(
     services = request.app.state.services
     doing = Doing(services, review_id, agent.agent_id, version, text.replace("\r\n", "\n"), note[:300], to_agent_id)
     try:
-        flags = doing.run(action)
+        card = doing.run(action)
     except Conflict:
         return _review_page(request, agent, review_id, filters, typed=text, problem="conflict")
-    stays = action in ("claim", "discard", "give-back")
+    to_judge = card is not None and card.shadow is not None and card.shadow.right is None
+    stays = to_judge or action in ("claim", "discard", "give-back")
     base = base_of(request)
     answer = RedirectResponse(f"{base}/review{f'/{review_id}' if stays else ''}{filters.query}", 303)
     if action != "claim":
-        signed = gatekeeper(request).sign([action, list(flags)])
+        signed = gatekeeper(request).sign([action, list(card.flags) if card is not None else []])
         set_cookie(request, answer, FLASH, signed, 60)
     return answer
 
@@ -142,8 +145,8 @@ class Doing:
         self.services, self.review_id, self.text, self.note, self.to = services, review_id, text, note, to_agent_id
         self.seen: dict[str, Any] = {"agent_id": agent_id, "version": version}
 
-    def run(self, action: str) -> tuple[str, ...]:
-        """Do it; the numbers of the text that are in no fact. Raises Conflict, NotFound."""
+    def run(self, action: str) -> review.ReviewCard | None:
+        """Do it; the review as it is then, where something was said or judged. Raises Conflict, NotFound."""
         database, rules = self.services.database, self.services.settings.review
         match action:
             case "claim":
@@ -158,11 +161,14 @@ class Doing:
                 conversation_id = review.get(database, self.review_id).conversation_id
                 review.give_back(database, conversation_id, agent_id=self.seen["agent_id"])
                 self.services.ring("answer")
+            case "right" | "wrong":
+                agent_id, right = self.seen["agent_id"], action == "right"
+                return review.judge_shadow(database, self.review_id, agent_id=agent_id, right=right)
             case _:
                 return self._answer(action)
-        return ()
+        return None
 
-    def _answer(self, action: str) -> tuple[str, ...]:
+    def _answer(self, action: str) -> review.ReviewCard:
         """What puts something into the outbox. Approving a text that was changed is an edit."""
         database, rules = self.services.database, self.services.settings.review
         if action == "hand-over":
@@ -177,7 +183,7 @@ class Doing:
             else:
                 card = review.edit(database, self.review_id, **self.seen, text=self.text, rules=rules)
         self.services.ring("deliver")
-        return card.flags
+        return card
 
 
 @router.get("/media/{sha256}.jpg")

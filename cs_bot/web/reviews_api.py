@@ -53,6 +53,14 @@ class HandOverIn(Seen):
     note: Annotated[Text, Field(max_length=300)] = ""
 
 
+class ShadowIn(BaseModel):
+    """Whether a careful colleague would have sent the hidden draft as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    right: bool
+
+
 class ReassignIn(Seen):
     """Give one's claim to another agent."""
 
@@ -164,6 +172,26 @@ def reject(request: Request, review_id: Id, body: RejectIn, agent: BearerAgent) 
     return desk.sent(
         review.reject(desk.database, review_id, **seen, reason=body.reason, text=body.text, rules=desk.rules)
     )
+
+
+@router.get("/shadows")
+def shadows(
+    request: Request,
+    agent: BearerAgent,
+    whose: Annotated[str, Query(pattern="^(mine|all)$")] = "mine",
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> dict[str, Any]:
+    """The oldest answers beside a hidden draft that nobody has judged."""
+    database, mine = _Desk(request).database, agent.agent_id if whose == "mine" else None
+    found = review.shadows_waiting(database, agent_id=mine, limit=limit)
+    return {"reviews": [review.get(database, review_id).model_dump(mode="json") for review_id in found]}
+
+
+@router.post("/reviews/{review_id}/shadow")
+def judge_shadow(request: Request, review_id: Id, body: ShadowIn, agent: BearerAgent) -> dict[str, Any]:
+    """Whether the draft that was hidden would have been right; 409 when that is known already."""
+    database = _Desk(request).database
+    return review.judge_shadow(database, review_id, agent_id=agent.agent_id, right=body.right).model_dump(mode="json")
 
 
 @router.post("/reviews/{review_id}/dismiss")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from cs_bot import calibration
-from cs_bot.calibration import rollout
+from cs_bot.calibration import rollout, steps
 from cs_bot.errors import ConfigError, Conflict
 from cs_bot.records import Decision, Fit, Kind, Mode, Reason, Route
 from cs_bot.signals import drawn, inclusion
@@ -230,7 +230,7 @@ def test_a_drift_is_rolled_back_within_100_audits_and_what_led_there_no_longer_c
 def test_two_upkeeps_at_once_take_one_step(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = Shop(database, fits={"text/faq": a_fit()}, modes={"text/faq": Mode.AUTO})
     shop.audit([True] * 20)
-    due, calls = rollout._due, []
+    due, calls = steps._due, []
 
     def other_first(*args: Any) -> Any:
         found = list(due(*args))
@@ -239,7 +239,7 @@ def test_two_upkeeps_at_once_take_one_step(database: Database, monkeypatch: pyte
             assert calibration.sweep(database) == 1
         return iter(found)
 
-    monkeypatch.setattr(rollout, "_due", other_first)  # the other process between this one's look and its step
+    monkeypatch.setattr(steps, "_due", other_first)  # the other process between this one's look and its step
     assert calibration.sweep(database) == 0
     assert [step["to"] for step in shop.steps()] == ["assist"]
     assert shop.policy.version == 2

@@ -59,7 +59,7 @@ def account_table() -> str:
 def policy_table() -> str:
     """The numbers of the policy."""
     first = Policy()
-    written_by_the_gate = ("shares", "fits", "steps", "evidence")
+    written_by_the_gate = ("shares", "fits", "steps", "evidence", "starts")
     numbers = [name for name in Policy.model_fields if name not in ("version", "modes", *written_by_the_gate)]
     rows = [f"| `{name}` | `{getattr(first, name)}` |" for name in numbers]
     modes = ", ".join(f"{key} = {mode}" for key, mode in first.modes.items())

@@ -8,6 +8,7 @@ from sqlalchemy import Select, and_, func, select
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.store.database import Transaction
+from cs_bot.store.queries import shadows
 from cs_bot.store.tables import audits, calibrations, decisions, judgements
 
 
@@ -15,7 +16,8 @@ def judged(tx: Transaction, kind: str, route: str, *, since_version: int, limit:
     """The newest judged turns of a kind and route: `turn_id`, `right`, `at` and the decision's `body`.
 
     Judgements of held drafts that only the policy kept back, and audits of sent replies, decided by a policy of
-    `since_version` or later; a turn that was judged twice counts with its last verdict.
+    `since_version` or later; a turn that was judged twice counts with its last verdict, a shadow that nobody has judged
+    yet as wrong (queries/shadows.py).
     """
     of_people = _counting(kind, route, since_version).order_by(judgements.c.id.desc()).limit(limit)
     of_audits = (
@@ -48,9 +50,7 @@ def how_many(tx: Transaction, kind: str, route: str, *, since_version: int, at_m
 
 def keys(tx: Transaction) -> list[tuple[str, str]]:
     """Every kind and route that was ever judged."""
-    of_people = select(judgements.c.kind, judgements.c.route).where(
-        judgements.c.counts, judgements.c.right.is_not(None)
-    )
+    of_people = select(judgements.c.kind, judgements.c.route).where(judgements.c.counts, shadows.counted())
     of_audits = select(audits.c.kind, audits.c.route)
     rows = tx.rows(of_people.union(of_audits))
     return sorted((str(row["kind"]), str(row["route"])) for row in rows)
@@ -101,14 +101,14 @@ def _counts(kind: str, route: str, since_version: int) -> Any:
         judgements.c.kind == kind,
         judgements.c.route == route,
         judgements.c.counts,
-        judgements.c.right.is_not(None),
+        shadows.counted(),
         judgements.c.policy_version >= since_version,
     )
 
 
 def _counting(kind: str, route: str, since_version: int) -> Select[Any]:
     return (
-        select(judgements.c.turn_id, judgements.c.right, judgements.c.at, decisions.c.body)
+        select(judgements.c.turn_id, shadows.right(), judgements.c.at, decisions.c.body)
         .join(decisions, decisions.c.id == judgements.c.decision_id)
         .where(_counts(kind, route, since_version))
     )

@@ -71,7 +71,7 @@ reviews = Table(
     reference("draft_id", "drafts", nullable=True),
     reference("decision_id", "decisions", nullable=True),
     Column("state", String(16), nullable=False),  # open | closed
-    Column("outcome", String(16)),  # approved | edited | rejected | dismissed | handed_over | revoked
+    Column("outcome", String(16)),  # approved | edited | rejected | answered | dismissed | handed_over | revoked
     Column("kind", String(16)),
     Column("reasons", Json, nullable=False),
     Column("suggestion", String(300), nullable=False),
@@ -128,6 +128,8 @@ decisions = Table(
     forgotten_column(),
 )
 
+UNJUDGED = """verdict = 'shadow' and "right" is null and forgotten_at is null"""
+
 judgements = Table(
     "judgements",
     metadata,
@@ -140,7 +142,7 @@ judgements = Table(
     Column("distance", Float, nullable=False),
     Column("numbers_changed", Boolean, nullable=False, server_default=text("false")),
     Column("small_edit", Boolean, nullable=False, server_default=text("false")),
-    Column("right", Boolean),  # review/judging.py; null: there was no draft to judge
+    Column("right", Boolean),  # review/judging.py; null: no draft to judge, or a shadow that nobody has judged yet
     Column("counts", Boolean, nullable=False, server_default=text("false")),  # for calibration: an eligible held draft
     Column("kind", String(16)),  # of the decision
     Column("route", String(16)),
@@ -151,6 +153,7 @@ judgements = Table(
     Column("at", UtcTime, nullable=False, index=True),
     forgotten_column(),
     Index("ix_judgements_counting", "kind", "route", "counts", "id"),
+    partial_index("ix_judgements_unjudged", "agent_id", UNJUDGED),
 )
 
 looks = Table(
