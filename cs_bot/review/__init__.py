@@ -15,6 +15,7 @@ from cs_bot.review.actions import (
     sweep,
 )
 from cs_bot.review.audits import AuditCard
+from cs_bot.review.audits import how_many as count_audits
 from cs_bot.review.audits import judge as judge_audit
 from cs_bot.review.audits import waiting as audits_waiting
 from cs_bot.review.cards import CardMessage, CardPicture, ReviewCard, ReviewSummary, Shadow, get, list_open
@@ -34,6 +35,7 @@ __all__ = [
     "approve",
     "audits_waiting",
     "claim",
+    "count_audits",
     "dismiss",
     "distance",
     "edit",

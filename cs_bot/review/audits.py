@@ -5,13 +5,16 @@ from typing import Any
 
 from cs_bot.errors import Conflict, NotFound
 from cs_bot.records import Record
-from cs_bot.review.cards import CardMessage, messages_of
+from cs_bot.review.cards import CardMessage, messages_of, unscored
 from cs_bot.store.database import Database, Row, Transaction
 from cs_bot.store.queries import audits, messages, turns
 
 
 class AuditCard(Record):
-    """A reply to judge, with what it answered and the records it rests on: no score, signal, reason or mode."""
+    """A reply to judge, with what it answered and the records it rests on: no score, signal, reason or mode.
+
+    The records come without how surely they were found.
+    """
 
     audit_id: int
     sent_at: datetime
@@ -20,10 +23,16 @@ class AuditCard(Record):
     facts: dict[str, Any] | None
 
 
-def waiting(database: Database, limit: int = 1) -> list[AuditCard]:
-    """The oldest replies that nobody has judged."""
+def waiting(database: Database, limit: int = 1, *, after: int = 0) -> list[AuditCard]:
+    """The oldest replies that nobody has judged, beyond the audit `after`."""
     with database.read() as tx:
-        return [_card(tx, row) for row in audits.waiting(tx, limit)]
+        return [_card(tx, row) for row in audits.waiting(tx, limit, after=after)]
+
+
+def how_many(database: Database, at_most: int) -> int:
+    """How many wait, counted up to `at_most`."""
+    with database.read() as tx:
+        return len(audits.waiting(tx, at_most))
 
 
 def judge(database: Database, audit_id: int, *, agent_id: int, right: bool, note: str = "") -> None:
@@ -42,5 +51,5 @@ def _card(tx: Transaction, row: Row) -> AuditCard:
         sent_at=row["sampled_at"],
         messages=messages_of(tx, messages.rows_of(tx, messages.of_turn(row["turn_id"]))),
         reply=row["reply"] or "",
-        facts=None if found is None else found["facts"],
+        facts=None if found is None else unscored(found["facts"]),
     )

@@ -166,9 +166,24 @@ def card_of(tx: Transaction, review_id: int) -> ReviewCard:
         draft=None if found is None or hidden else found["draft"],
         draft_hidden=hidden,
         shadow=None if shadow is None else Shadow(answer=shadow["text"] or "", right=shadow["right"]),
-        facts={**facts, "faq": []} if hidden and facts is not None else facts,
+        facts=_blind(facts) if hidden and facts is not None else facts,
         looks=tuple(look["body"] for look in looks),
     )
+
+
+def unscored(facts: dict[str, Any]) -> dict[str, Any]:
+    """The records of a turn without how surely they were found: that would sway who judges."""
+    lookups = [{**one, "hits": [_bare(hit) for hit in one.get("hits", ())]} for one in facts.get("products", ())]
+    return {**facts, "products": lookups, "faq": [_bare(hit) for hit in facts.get("faq", ())]}
+
+
+def _bare(hit: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in hit.items() if name not in ("score", "margin")}
+
+
+def _blind(facts: dict[str, Any]) -> dict[str, Any]:
+    """Without the FAQ too, whose answers drafts repeat word by word."""
+    return {**unscored(facts), "faq": []}
 
 
 def messages_of(tx: Transaction, rows: Sequence[Row]) -> tuple[CardMessage, ...]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from cs_bot import __version__, observe
-from cs_bot.web import audits_api, ops, render, review_pages, reviews_api, sign_in, webhooks
+from cs_bot.web import audit_pages, audits_api, ops, render, review_pages, reviews_api, sign_in, webhooks
 from cs_bot.web.auth import Gatekeeper, session_secret
 from cs_bot.web.boundary import Boundary, headers_of, message_of, note, status_of, unwrapped
 from cs_bot.web.limits import BodyLimit
@@ -32,6 +32,7 @@ def create_app(services: "Services", *, body_s: float = BODY_S) -> FastAPI:
     app.include_router(webhooks.router)
     app.include_router(reviews_api.router)
     app.include_router(audits_api.router)
+    app.include_router(audit_pages.router)
     app.include_router(sign_in.router)
     app.include_router(review_pages.router)
     app.include_router(ops.router)

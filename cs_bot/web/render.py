@@ -42,7 +42,7 @@ def _assets_version() -> str:
 
 def is_page(path: str) -> bool:
     """Whether an error there is shown to a person."""
-    return path in ("/review", "/login", "/logout", "/language") or path.startswith("/review/")
+    return path in ("/review", "/audits", "/login", "/logout", "/language") or path.startswith(("/review/", "/audits/"))
 
 
 def _words(request: Request) -> words.Words:

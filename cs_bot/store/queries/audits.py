@@ -28,14 +28,14 @@ def put_aside(tx: Transaction, turn_id: int, decision_id: int, decision: Decisio
     )
 
 
-def waiting(tx: Transaction, limit: int) -> Sequence[RowMapping]:
+def waiting(tx: Transaction, limit: int, *, after: int = 0) -> Sequence[RowMapping]:
     """Those nobody has judged and that can still be read, the oldest first, with the reply that was sent."""
     sent = and_(outbound.c.turn_id == audits.c.turn_id, outbound.c.kind == "reply", outbound.c.state == "sent")
     columns = (audits.c.id, audits.c.turn_id, audits.c.decision_id, audits.c.sampled_at, outbound.c.text.label("reply"))
     return tx.rows(
         select(*columns)
         .join(outbound, sent)
-        .where(audits.c.judged_at.is_(None), outbound.c.forgotten_at.is_(None))
+        .where(audits.c.id > after, audits.c.judged_at.is_(None), outbound.c.forgotten_at.is_(None))
         .order_by(audits.c.id)
         .limit(limit)
     )
