@@ -14,6 +14,7 @@ from cs_bot.records import (
     Decision,
     Draft,
     Facts,
+    FaqHit,
     FieldState,
     Kind,
     Mode,
@@ -65,7 +66,13 @@ def an_order(order_id: str = "20268633688652") -> Order:
 
 
 def hold(
-    services: bootstrap.Services, *, draft: str | None = DRAFT, reasons: tuple[Reason, ...] = (Reason.MODE_ASSIST,)
+    services: bootstrap.Services,
+    *,
+    draft: str | None = DRAFT,
+    reasons: tuple[Reason, ...] = (Reason.MODE_ASSIST,),
+    mode: Mode = Mode.ASSIST,
+    eligible: bool = False,
+    faq: tuple[FaqHit, ...] = (),
 ) -> int:
     """Claim what waits (the settings must make it due at once), decide for a person; the review's id."""
     [turn] = turns.claim(services.database, settings=services.settings, policy=services.policy(), limit=1)
@@ -76,11 +83,12 @@ def hold(
     work = turns.Work(
         looks=looks,
         reading=Reading(kind=Kind.ORDER, kinds={Kind.ORDER: 1.0}, looks=looks, question=turn.text),
-        facts=Facts(order=an_order(), owned_by="customer_id", second_field="amount", fingerprint="f"),
+        facts=Facts(order=an_order(), owned_by="customer_id", second_field="amount", fingerprint="f", faq=faq),
         draft=words,
         decision=Decision(
             action=Action.REVIEW,
-            mode=Mode.ASSIST,
+            mode=mode,
+            eligible=eligible,
             kind=Kind.ORDER,
             route=Route.PROOF,
             reasons=reasons,

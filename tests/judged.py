@@ -110,6 +110,31 @@ class Shop:
                     )
                 )
 
+    def shadow(self, verdicts: list[bool | None], key: Key = FAQ) -> list[int]:
+        """Drafts beside which people answered without seeing them: right, wrong or not judged; the turns."""
+        hidden = {"mode": Mode.SHADOW, "reasons": (Reason.MODE_SHADOW,)}
+        rows = self.decide(len(verdicts), key, **hidden)
+        with self.database.write() as tx:
+            for (turn_id, decision_id, decision), right in zip(rows, verdicts, strict=True):
+                tx.execute(
+                    insert(judgements).values(
+                        review_id=self.review_id,
+                        turn_id=turn_id,
+                        decision_id=decision_id,
+                        agent_id=self.agent_id,
+                        verdict="shadow",
+                        distance=0.7,
+                        right=right,
+                        counts=True,
+                        kind=decision.kind,
+                        route=decision.route,
+                        flags=[],
+                        policy_version=decision.policy_version,
+                        at=tx.now(),
+                    )
+                )
+        return [turn_id for turn_id, _, _ in rows]
+
     def audit(self, verdicts: list[bool], key: Key = FAQ) -> None:
         """Replies that were sent alone under the present policy, drawn and judged in this order (True = wrong)."""
         share = self.policy.shares.get(name_of(key), 1.0)

@@ -1,5 +1,6 @@
 """A real web process of our own in a thread: the app over real services, uvicorn on loopback."""
 
+import re
 import socket
 import threading
 import time
@@ -72,3 +73,45 @@ def running(services: bootstrap.Services, **app: Any) -> Iterator[str]:
 def client(address: str, **values: Any) -> httpx.Client:
     """A client without proxies or redirects."""
     return httpx.Client(base_url=address, trust_env=False, timeout=10, **values)
+
+
+class Caller:
+    """An agent's program."""
+
+    def __init__(self, site: httpx.Client, database: Database, name: str = "mei", role: str = "agent") -> None:
+        self._site = site
+        self.agent_id, self.token = add_agent(database, name, role)
+
+    def get(self, path: str) -> httpx.Response:
+        """GET /api..."""
+        return self._site.get(f"/api{path}", headers={"authorization": f"Bearer {self.token}"})
+
+    def post(self, path: str, **body: Any) -> httpx.Response:
+        """POST /api... with JSON."""
+        return self._site.post(f"/api{path}", json=body, headers={"authorization": f"Bearer {self.token}"})
+
+
+class Browser:
+    """An agent's browser: cookies, and Origin with every write."""
+
+    def __init__(self, site: httpx.Client, **headers: str) -> None:
+        self.client = httpx.Client(
+            base_url=site.base_url, trust_env=False, headers={"accept-language": "zh-CN", **headers}
+        )
+        self.origin = str(site.base_url).rstrip("/")
+
+    def get(self, path: str) -> httpx.Response:
+        """Open a page."""
+        return self.client.get(path)
+
+    def post(self, path: str, **form: Any) -> httpx.Response:
+        """Send a form and follow where it leads."""
+        answer = self.client.post(path, data=form, headers={"origin": self.origin})
+        return self.client.get(answer.headers["location"]) if answer.status_code == 303 else answer
+
+
+def version_in(page: httpx.Response) -> str:
+    """The version that the page's forms carry."""
+    found = re.search(r'name="version" value="(\d+)"', page.text)
+    assert found is not None
+    return found.group(1)

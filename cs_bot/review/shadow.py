@@ -18,6 +18,6 @@ def judge(database: Database, review_id: int, *, agent_id: int, right: bool) -> 
         if shadows.of_review(tx, row_of(tx, review_id)["id"]) is None:
             raise NotFound("nothing was answered here beside a hidden draft")
         if not shadows.judge(tx, review_id, right=right):
-            raise Conflict("this draft has been judged already")
+            raise Conflict("this draft has been judged already, or what it said is forgotten")
         reviews.record(tx, review_id, agent_id, "shadow_judged", {"right": right})
         return card_of(tx, review_id)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from cs_bot import calibration
 from cs_bot.calibration import rollout, steps
@@ -13,7 +13,7 @@ from cs_bot.errors import ConfigError, Conflict
 from cs_bot.records import Decision, Fit, Kind, Mode, Reason, Route
 from cs_bot.signals import drawn, inclusion
 from cs_bot.store.database import Database, Transaction
-from cs_bot.store.queries import audits, calibrations, policies
+from cs_bot.store.queries import audits, calibrations, policies, shadows
 from cs_bot.store.tables import calibrations as looks_table
 from cs_bot.store.tables import changes, judgements
 from cs_bot.web.metrics import exposition
@@ -181,6 +181,107 @@ def test_on_autopilot_a_good_kind_goes_from_assist_to_all_in_audited_steps(datab
     ]
 
 
+def test_a_roll_out_from_shadow_goes_by_5_and_25_percent_to_all_each_step_audited(shop: Shop) -> None:
+    database = shop.database
+    policy = calibration.start(database, shop.policy, FAQ, Mode.SHADOW, by="owner")
+    assert (policy.mode_for(*FAQ), policy.starts, policy.fits) == (Mode.SHADOW, {"text/faq": Mode.SHADOW}, {})
+    with pytest.raises(Conflict, match="stays shadow: 0 judged, at least 149 are needed"):
+        calibration.step_up(database, policy, FAQ, by="owner")
+    shop.shadow([True] * 400)
+    policy = calibration.step_up(database, policy, FAQ, by="owner")
+    assert (policy.mode_for(*FAQ), policy.shares) == (Mode.AUTO, {"text/faq": 0.05})
+    shop.audit([False] * 177)
+    with pytest.raises(Conflict, match="stays 5%: 178 audits or more since that step are needed; 0 of 177"):
+        calibration.step_up(database, policy, FAQ, by="owner")
+    shop.audit([False])
+    policy = calibration.step_up(database, policy, FAQ, by="owner")
+    assert policy.shares == {"text/faq": 0.25}
+    with pytest.raises(Conflict, match="stays 25%"):  # a new step needs new audits
+        calibration.step_up(database, policy, FAQ, by="owner")
+    shop.audit([False] * 178)
+    policy = calibration.step_up(database, policy, FAQ, by="owner")
+    assert (policy.shares, policy.mode_for(*FAQ)) == ({}, Mode.AUTO)
+    with pytest.raises(Conflict, match="no further step"):
+        calibration.step_up(database, policy, FAQ, by="owner")
+    shop.audit([True] * 20)
+    with pytest.raises(Conflict, match="no further step"):
+        calibration.step_up(database, policy, FAQ, by="owner")
+    assert calibration.sweep(database) == 1
+    assert shop.policy.mode_for(*FAQ) is Mode.SHADOW  # back to where it began
+    assert [(step["actor"], step["from"], step["to"]) for step in shop.steps()] == [
+        ("owner", "assist", "shadow"),
+        ("owner", "shadow", "auto 5%"),
+        ("owner", "auto 5%", "auto 25%"),
+        ("owner", "auto 25%", "auto"),
+        ("upkeep", "auto", "shadow"),
+    ]
+    with database.read() as tx:
+        assert rollout.judged(tx, shop.policy, FAQ) == []
+
+
+def test_a_canary_that_breaks_its_promise_takes_no_step_up(shop: Shop) -> None:
+    shop.judge(400)
+    _, policy = calibration.apply(shop.database, shop.policy, FAQ, by="owner")
+    shop.audit([False] * 400 + [True] * 8)
+    with pytest.raises(Conflict, match="goes back with the next upkeep: 8 of 408"):
+        calibration.step_up(shop.database, policy, FAQ, by="owner")
+    assert calibration.sweep(shop.database) == 1
+    assert shop.policy.mode_for(*FAQ) is Mode.ASSIST
+
+
+def test_in_shadow_only_what_nobody_could_lean_on_counts(shop: Shop) -> None:
+    shop.judge(400)
+    policy = calibration.start(shop.database, shop.policy, FAQ, Mode.SHADOW, by="owner")
+    with shop.database.read() as tx:
+        assert rollout.judged(tx, policy, FAQ) == []
+    shop.shadow([True] * 30)
+    again = calibration.start(shop.database, policy, FAQ, Mode.SHADOW, by="owner")  # it goes on
+    assist = calibration.start(shop.database, again, FAQ, Mode.ASSIST, by="owner")
+    with shop.database.read() as tx:
+        assert len(rollout.judged(tx, again, FAQ)) == len(rollout.judged(tx, assist, FAQ)) == 30
+
+
+def test_a_roll_out_starts_from_shadow_or_assist_only(shop: Shop) -> None:
+    for mode in (Mode.OFF, Mode.AUTO):
+        with pytest.raises(ConfigError, match="starts from shadow or assist"):
+            calibration.start(shop.database, shop.policy, FAQ, mode, by="owner")
+    policy = calibration.set_mode(shop.database, shop.policy, FAQ, Mode.OFF, share=1.0, by="owner")
+    with pytest.raises(ConfigError, match="cs-bot gate start text/faq"):
+        calibration.step_up(shop.database, policy, FAQ, by="owner")
+
+
+def test_a_proof_that_was_watched_first_is_canaried_without_a_threshold(shop: Shop) -> None:
+    policy = calibration.start(shop.database, shop.policy, PROOF, Mode.SHADOW, by="owner")
+    assert calibration.sweep(shop.database) == 0
+    policy = calibration.step_up(shop.database, policy, PROOF, by="owner")
+    assert (policy.mode_for(*PROOF), policy.shares, policy.fits) == (Mode.AUTO, {"order/proof": 0.05}, {})
+
+
+def test_a_shadow_that_nobody_judged_counts_as_wrong_until_somebody_has(shop: Shop) -> None:
+    policy = calibration.start(shop.database, shop.policy, FAQ, Mode.SHADOW, by="owner")
+    turns = shop.shadow([True] * 300 + [False] + [None] * 20)
+    with shop.database.read() as tx:
+        found = rollout.judged(tx, policy, FAQ)
+        assert calibrations.how_many(tx, *FAQ, since_version=policy.evidence["text/faq"]) == 321
+        assert calibrations.keys(tx) == [("text", "faq")]
+    assert [one.right for one in found] == [True] * 300 + [False] * 21
+    [line] = [line for line in calibration.lines(shop.database, policy) if line.key == "text/faq"]
+    assert line.shadow == {"right": 300, "wrong": 1, "waiting": 20}
+    assert line.next.startswith("stays shadow: up to ")
+    assert line.next.endswith("; 20 hidden drafts wait for a verdict and count as wrong")
+    with shop.database.write() as tx:
+        tx.execute(update(judgements).where(judgements.c.turn_id.in_(turns[-20:])).values(right=True))
+    [line] = [line for line in calibration.lines(shop.database, policy) if line.key == "text/faq"]
+    assert line.next.startswith("may go to 5%")
+
+
+def test_on_autopilot_a_kind_in_shadow_begins_its_canary(database: Database) -> None:
+    shop = Shop(database, autopilot=True, modes={"text/faq": Mode.SHADOW})
+    shop.shadow([True] * 300)
+    assert calibration.sweep(database) == 1
+    assert [(step["actor"], step["from"], step["to"]) for step in shop.steps()] == [("upkeep", "shadow", "auto 5%")]
+
+
 def test_on_autopilot_a_kind_that_fails_is_looked_at_again_only_with_twice_as_many(database: Database) -> None:
     shop = Shop(database, autopilot=True)
     shop.judge(300, wrong=60)
@@ -270,6 +371,7 @@ def test_what_upkeep_asks_every_few_seconds_is_answered_by_indexes(sqlite_databa
         "ix_judgements_counting": lambda tx: calibrations.how_many(tx, *FAQ, since_version=0, at_most=213),
         "ix_audits_kind_route_judged_at": lambda tx: audits.verdicts(tx, *FAQ, since_version=0, limit=100),
         "ix_calibrations_kind_route_id": lambda tx: calibrations.last_look(tx, *FAQ, since_version=0),
+        "ix_judgements_unjudged": lambda tx: shadows.waiting(tx, shop.agent_id, 20),
     }
     for index, ask in asked.items():
         with plans(shop.database) as found, shop.database.read() as tx:

@@ -57,6 +57,25 @@ def test_a_calibration_is_looked_at_then_applied_then_stepped_by_hand(run: Run, 
     assert len(said) == 2
 
 
+def test_a_roll_out_is_started_stepped_and_told_what_is_missing(run: Run, shop: Shop) -> None:
+    assert run("gate", "start", "text/faq").out == "text/faq is shadow; policy 2\n"
+    done = run("gate", "step", "text/faq")
+    assert (done.code, done.out) == (1, "")
+    assert "text/faq stays shadow: 0 judged, at least 149 are needed" in done.err
+    shop.shadow([True] * 100 + [False] + [None] * 2)
+    assert "100/1/2" in run("gate", "report").out
+    assert run("gate", "start", "text/faq", "--from", "assist").code == 0
+    assert shop.policy.starts == {"text/faq": "assist"}
+
+
+def test_a_step_says_where_the_kind_stands_then(run: Run, shop: Shop) -> None:
+    run("gate", "start", "text/faq")
+    shop.shadow([True] * 400)
+    assert run("gate", "step", "text/faq").out == "text/faq is auto 5%; policy 3\n"
+    said = run("gate", "history", "--limit", "1").out
+    assert "text/faq: shadow -> auto 5%: at most " in said
+
+
 def test_numbers_of_the_policy_are_set_and_checked(run: Run, shop: Shop) -> None:
     assert run("gate", "set", "wrong_target", "0.01").out == "wrong_target is 0.01; policy 2\n"
     assert run("gate", "set", "autopilot", "true").out == "autopilot is True; policy 3\n"
@@ -74,6 +93,8 @@ def test_numbers_of_the_policy_are_set_and_checked(run: Run, shop: Shop) -> None
         (("gate", "mode", "text/faq", "auto"), "cs-bot gate calibrate text/faq --apply"),
         (("gate", "mode", "text/faq", "sometimes"), "known: off, shadow, assist, auto"),
         (("gate", "mode", "text", "off"), "is not KIND/ROUTE"),
+        (("gate", "start", "text/faq", "--from", "auto"), "starts from shadow or assist"),
+        (("gate", "start", "text"), "is not KIND/ROUTE"),
         (("gate", "report", "text/poetry"), "routes: proof, catalog, faq, advice"),
         (("gate", "calibrate", "--apply"), "name the kind"),
         (("gate", "set", "modes", "{}"), "known: wrong_target"),

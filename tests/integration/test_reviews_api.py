@@ -18,6 +18,7 @@ from cs_bot.store.database import Database
 from cs_bot.store.queries import agents
 from cs_bot.store.tables import judgements, messages, outbound, pictures
 from tests import desk, web
+from tests.web import Browser, Caller, version_in
 
 AT_ONCE = TurnSettings(quiet_s=0, wait_at_most_s=0)
 
@@ -43,22 +44,6 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 on_each_database = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
-
-
-class Caller:
-    """An agent's program."""
-
-    def __init__(self, site: httpx.Client, database: Database, name: str = "mei", role: str = "agent") -> None:
-        self._site = site
-        self.agent_id, self.token = web.add_agent(database, name, role)
-
-    def get(self, path: str) -> httpx.Response:
-        """GET /api..."""
-        return self._site.get(f"/api{path}", headers={"authorization": f"Bearer {self.token}"})
-
-    def post(self, path: str, **body: Any) -> httpx.Response:
-        """POST /api... with JSON."""
-        return self._site.post(f"/api{path}", json=body, headers={"authorization": f"Bearer {self.token}"})
 
 
 @pytest.fixture
@@ -294,38 +279,12 @@ def test_text_with_nul_and_lone_surrogates_can_be_sent(
 # The pages
 
 
-class Browser:
-    """An agent's browser: cookies, and Origin with every write."""
-
-    def __init__(self, site: httpx.Client, **headers: str) -> None:
-        self.client = httpx.Client(
-            base_url=site.base_url, trust_env=False, headers={"accept-language": "zh-CN", **headers}
-        )
-        self.origin = str(site.base_url).rstrip("/")
-
-    def get(self, path: str) -> httpx.Response:
-        """Open a page."""
-        return self.client.get(path)
-
-    def post(self, path: str, **form: Any) -> httpx.Response:
-        """Send a form and follow where it leads."""
-        answer = self.client.post(path, data=form, headers={"origin": self.origin})
-        return self.client.get(answer.headers["location"]) if answer.status_code == 303 else answer
-
-
 @pytest.fixture
 def browser(site: httpx.Client, mei: Caller) -> Iterator[Browser]:
     one = Browser(site)
     assert one.post("/login", token=mei.token).status_code == 200
     yield one
     one.client.close()
-
-
-def version_in(page: httpx.Response) -> str:
-    """The version that the page's forms carry."""
-    found = re.search(r'name="version" value="(\d+)"', page.text)
-    assert found is not None
-    return found.group(1)
 
 
 def test_without_a_session_every_page_leads_to_the_sign_in(site: httpx.Client) -> None:

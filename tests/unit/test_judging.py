@@ -26,6 +26,31 @@ def test_an_answer_where_there_was_no_draft_judges_nothing() -> None:
     assert marks(Verdict.REJECT, None, None).right is None
 
 
+@pytest.mark.parametrize("text", [DRAFT, f"  {DRAFT}\n", DRAFT.replace("，", ","), DRAFT.replace("共 ", "共  ")])
+def test_beside_a_hidden_draft_the_very_same_words_are_right_by_themselves(text: str) -> None:
+    found = marks(Verdict.SHADOW, DRAFT, text)
+    assert (found.right, found.distance, found.small_edit) == (True, 0.0, False)
+
+
+@pytest.mark.parametrize(
+    ("draft", "text"),
+    [
+        ("可以退货的，七天内都可以。", "不可以退货的，七天内都不可以。"),  # opposites within what is a small edit
+        ("Yes, it is waterproof.", "No, it is not waterproof."),
+        ("有货，今天下单明天发。", "您好，这款目前库存充足，现在拍下的话明天就能寄出哦～"),  # the same in other words
+        (DRAFT, DRAFT + "感谢！"),
+        (DRAFT, DRAFT.replace("129.90", "129.80")),
+    ],
+)
+def test_beside_a_hidden_draft_other_words_say_nothing_until_a_person_has(draft: str, text: str) -> None:
+    assert marks(Verdict.SHADOW, draft, text).right is None
+
+
+def test_opposites_can_be_within_a_small_edit() -> None:
+    """Why a hidden draft is not judged by its distance from what the person wrote."""
+    assert marks(Verdict.EDIT, "可以退货的，七天内都可以。", "不可以退货的，七天内都不可以。").small_edit
+
+
 @pytest.mark.parametrize(
     "text",
     [
