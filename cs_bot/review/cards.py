@@ -155,7 +155,7 @@ def card_of(tx: Transaction, review_id: int) -> ReviewCard:
     burst = burst_of(tx, review_id)
     found, shadow = draft_of(tx, row), shadows.of_review(tx, review_id)
     hidden = mode_of(tx, row) in HIDES_DRAFT and shadow is None
-    facts = None if found is None else found["facts"]
+    facts = None if found is None else _facts(found, hidden=hidden, shadow=shadow)
     looks = turns.looks_of(tx, found["turn_id"]) if found is not None else ()
     return ReviewCard(
         **_summary(row, burst, {person.customer_id: person for person in _people(tx, burst)}),
@@ -166,7 +166,7 @@ def card_of(tx: Transaction, review_id: int) -> ReviewCard:
         draft=None if found is None or hidden else found["draft"],
         draft_hidden=hidden,
         shadow=None if shadow is None else Shadow(answer=shadow["text"] or "", right=shadow["right"]),
-        facts=_blind(facts) if hidden and facts is not None else facts,
+        facts=facts,
         looks=tuple(look["body"] for look in looks),
     )
 
@@ -181,9 +181,13 @@ def _bare(hit: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in hit.items() if name not in ("score", "margin")}
 
 
-def _blind(facts: dict[str, Any]) -> dict[str, Any]:
-    """Without the FAQ too, whose answers drafts repeat word by word."""
-    return {**unscored(facts), "faq": []}
+def _facts(draft: Row, *, hidden: bool, shadow: Row | None) -> dict[str, Any]:
+    """The records as an agent may see them: unscored until a hidden draft was judged, and beside one without the FAQ,
+    whose answers drafts repeat word by word."""
+    facts: dict[str, Any] = draft["facts"]
+    if hidden:
+        return {**unscored(facts), "faq": []}
+    return unscored(facts) if shadow is not None and shadow["right"] is None else facts
 
 
 def messages_of(tx: Transaction, rows: Sequence[Row]) -> tuple[CardMessage, ...]:

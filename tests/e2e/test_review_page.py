@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import select
 
 from cs_bot import bootstrap
+from cs_bot.records import Mode, Reason, SendState
 from cs_bot.settings import TurnSettings
 from cs_bot.store.database import Database
-from cs_bot.store.tables import outbound, reviews
+from cs_bot.store.tables import audits, judgements, outbound, reviews
 from tests import desk, web
+from tests.alone import SENT, finish, send
 from tests.conftest import missing
 
 pytestmark = pytest.mark.browser
@@ -92,6 +94,59 @@ def test_an_open_page_keeps_its_claim_and_the_draft_survives_the_queues_changes(
         after = tx.rows(select(reviews).order_by(reviews.c.id))[0]
     assert after["claimed_until"] > before["claimed_until"]
     assert page.input_value("#text") == "half a sentence"
+
+
+def test_in_shadow_an_agent_answers_without_the_draft_and_judges_it_afterwards(
+    services: bootstrap.Services, page: Any
+) -> None:
+    desk.say(services, "这个订单什么时候发货?", attachments=[{"url": desk.a_picture()}])
+    desk.hold(services, mode=Mode.SHADOW, reasons=(Reason.MODE_SHADOW,), eligible=True)
+    page.click(".row")
+    page.wait_for_selector("img.big")
+    page.keyboard.press("c")
+    page.wait_for_selector("#send")
+    assert page.inner_text("#send").startswith("Send")
+    assert page.input_value("#text") == ""
+    assert desk.DRAFT not in page.content()
+    page.fill("#text", "请稍等")
+    page.press("#text", "Control+Enter")
+    page.wait_for_selector("#would")
+    shown = page.inner_text(".card")
+    assert shown.index("请稍等") < shown.index(desk.DRAFT)
+    page.get_by_role("button", name="Wrong").click()
+    page.wait_for_selector("text=would have been wrong")
+    with services.database.read() as tx:
+        [row] = tx.rows(select(judgements))
+    assert (row["verdict"], row["right"], row["text"]) == ("shadow", False, "请稍等")
+
+
+def test_audits_are_judged_one_after_the_other(services: bootstrap.Services, page: Any) -> None:
+    for conversation in ("c1", "c2"):
+        finish(services, conversation, **SENT)
+        send(services, SendState.SENT)
+    page.click("nav >> text=Audits")
+    page.wait_for_selector("text=2 waiting")
+    page.fill("#note", "too short")
+    page.get_by_role("button", name="Wrong").click()
+    page.wait_for_selector("text=1 waiting")
+    page.get_by_role("button", name="Right").click()
+    page.wait_for_selector("text=Nothing waits for an audit.")
+    with services.database.read() as tx:
+        assert [row["right"] for row in tx.rows(select(audits).order_by(audits.c.id))] == [False, True]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("path", ["/review", "/audits"])
+def test_pages_fit_a_screen_and_a_phone(services: bootstrap.Services, page: Any, path: str, width: int) -> None:
+    desk.say(services, "这个订单什么时候发货?", attachments=[{"url": desk.a_picture()}])
+    review_id = desk.hold(services, mode=Mode.SHADOW, reasons=(Reason.MODE_SHADOW,))
+    finish(services, "c2", **SENT)
+    send(services, SendState.SENT)
+    page.set_viewport_size({"width": width, "height": 844})
+    origin = page.evaluate("location.origin")
+    page.goto(origin + (f"/review/{review_id}" if path == "/review" else path))
+    page.wait_for_selector(".talk")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

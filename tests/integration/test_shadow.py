@@ -9,14 +9,18 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from cs_bot import bootstrap
+from cs_bot import bootstrap, calibration, pipeline, review
 from cs_bot.evaluate import save_case
-from cs_bot.records import Action, Faq, FaqHit, Mode, Reason
+from cs_bot.knowledge.faq import search_column
+from cs_bot.records import Action, Faq, FaqHit, Kind, Mode, Policy, Reason, Route
 from cs_bot.settings import AccountSettings, TurnSettings
 from cs_bot.store.database import Database
+from cs_bot.store.queries import faq, policies
 from cs_bot.store.tables import drafts, judgements, outbound, review_history
+from cs_bot.testing import RecordingChannel, ScriptedVision
 from cs_bot.web.metrics import exposition
 from tests import desk, web
+from tests.makers import faq_in
 from tests.web import Browser, Caller, version_in
 
 SHADOW: dict[str, Any] = {"mode": Mode.SHADOW, "reasons": (Reason.MODE_SHADOW,), "eligible": True}
@@ -199,6 +203,27 @@ def test_a_platforms_own_desk_gets_no_hidden_draft(database: Database, tmp_path:
             desk.hold(services, mode=mode)
         services.settings = web.settings_for(tmp_path, turns=TurnSettings(quiet_s=0, wait_at_most_s=0))
         assert rows(database, outbound)[-1]["text"] == text
+
+
+def test_the_pipeline_drafts_and_decides_in_shadow_and_sends_nothing(database: Database, tmp_path: Path) -> None:
+    services = web.services_on(database, tmp_path, turns={"quiet_s": 0.0})
+    services.channels["generic", "shop"] = RecordingChannel()
+    services._vision = ScriptedVision()
+    entry = faq_in("invoice", "怎么开发票", "在订单页申请。")
+    with database.write() as tx:
+        faq.save_many(tx, [(entry, search_column(entry))])
+        policies.seed(tx, Policy())
+    calibration.start(database, Policy(), (Kind.TEXT, Route.FAQ), Mode.SHADOW, by="owner")
+    desk.say(services, "怎么开发票")
+    assert pipeline.answer_due(services.parts(), ring=services.ring)
+    [summary] = review.list_open(database)
+    card = review.get(database, summary.review_id)
+    assert (card.draft, card.draft_hidden, card.reasons) == (None, True, (Reason.MODE_SHADOW,))
+    assert rows(database, outbound) == []
+    [draft] = rows(database, drafts)
+    assert "在订单页申请" in draft["draft"]["text"]
+    assert "在订单页申请" not in card.model_dump_json()
+    services.close()
 
 
 def test_an_agent_answers_compares_and_clicks_on_the_pages(
