@@ -262,7 +262,8 @@ import json, sys
 import cs_bot.web.app, cs_bot.bootstrap
 heavy = {"torch", "transformers", "cv2", "onnxruntime", "rapidocr", "scipy", "jieba"}
 print(json.dumps(sorted(heavy & {name.split(".")[0] for name in sys.modules})))
-engines = {name for name in sys.modules if name.startswith("cs_bot.vision.")} - {"cs_bot.vision.base"}
+protocols = {f"cs_bot.vision.{name}" for name in ("base", "chat", "generating")}  # no engine is behind their imports
+engines = {name for name in sys.modules if name.startswith("cs_bot.vision.")} - protocols
 print(json.dumps(sorted(engines)))
 """
 
