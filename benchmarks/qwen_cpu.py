@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--threads", type=int, default=0, help="0 = all free cores")
     parser.add_argument("--minutes", type=float, default=6.0, help="begin nothing new after so long")
+    parser.add_argument("--out", type=Path, help="write the table into this file, too")
     parser.add_argument("--write", action="store_true", help="put the table into docs/measured/qwen.md")
     parser.add_argument("--busy", action="store_true", help="one thread, seconds of CPU instead of the wall's")
     given = parser.parse_args()
@@ -75,6 +76,8 @@ def main() -> None:
     counted = "seconds that one thread computed" if given.busy else f"{threads} threads"
     text = report(rows, shape, parameters, weights, probe, f"{counted}, {busy} before, {q.load()} after")
     print(text)
+    if given.out:
+        given.out.write_text(text, encoding="utf-8")
     if given.write:
         told.say(f"written to {q.write_section('cpu', text)}")
 

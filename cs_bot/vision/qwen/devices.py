@@ -86,16 +86,27 @@ def free_cores() -> int:
 def _quota() -> int | None:
     """Whole cores of the control group's quota; None without one."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[:2]
+        quota, period = (control_group() / "cpu.max").read_text().split()[:2]
         return None if quota == "max" else max(1, int(quota) // int(period))
     except (OSError, ValueError):
         return None
 
 
+def control_group() -> Path:
+    """The folder of this process's control group (version 2): a container's, or a service's under systemd."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return root
+    own = next((root / line.removeprefix("0::/") for line in lines if line.startswith("0::/")), root)
+    return own if own.is_dir() else root
+
+
 def free_memory() -> int:
-    """Bytes that this process may still take, within its container's limit; page cache counts as free."""
+    """Bytes that this process may still take, within its control group's limit; page cache counts as free."""
     free = int(psutil.virtual_memory().available)
-    group = Path("/sys/fs/cgroup")
+    group = control_group()
     try:
         limit = (group / "memory.max").read_text().strip()
         if limit != "max":

@@ -1,6 +1,7 @@
 """load(settings): a checkpoint's network and processor on their device, checked before and told as it goes."""
 
 import logging
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -86,8 +87,8 @@ def _require_packages() -> None:
     import torch  # noqa: F401
     import transformers
 
-    version = tuple(int(part) for part in transformers.__version__.split(".")[:2])
-    if version < (5, 23):
+    found = re.match(r"(\d+)\.(\d+)", transformers.__version__)
+    if found is None or tuple(map(int, found.groups())) < (5, 23):
         raise ConfigError(f"transformers {transformers.__version__} is too old: pip install 'cs-bot[qwen]'")
 
 

@@ -176,6 +176,24 @@ def test_the_needed_memory_is_that_of_the_tensors_in_their_new_dtype(random_chec
     assert 0 < devices.free_memory() < 1 << 50
 
 
+def test_a_containers_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "control_group", lambda: tmp_path)  # patch: a container of the test's own
+    free = devices.free_memory()
+    assert free > 1 << 28, "no limit: what the machine has"
+    (tmp_path / "memory.max").write_text(str(100 << 20))
+    (tmp_path / "memory.current").write_text(str(60 << 20))
+    (tmp_path / "memory.stat").write_text(f"anon 1\ninactive_file {20 << 20}\nactive_file {5 << 20}\n")
+    assert devices.free_memory() == 65 << 20
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    assert devices.free_cores() == 1
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert devices.free_cores() >= 1
+
+
+def test_the_control_group_is_a_folder() -> None:
+    assert devices.control_group().name
+
+
 @pytest.mark.parametrize("wanted", ["cuda", "cuda:0"])
 def test_a_gpu_that_is_not_there_is_told(random_checkpoint: Path, wanted: str) -> None:
     import torch
