@@ -112,23 +112,37 @@ def _network(found: Checkpoint, place: Place, threads: int, name: str) -> Any:
         torch.set_num_threads(threads)
     try:
         with _quiet():
-            network = AutoModelForImageTextToText.from_pretrained(
+            network, report = AutoModelForImageTextToText.from_pretrained(
                 found.folder,
                 dtype=getattr(torch, place.dtype),
                 attn_implementation=place.attention,
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,
+                output_loading_info=True,
             )
+        _require_all(report, found, name)
         network = network.to(place.device).eval().requires_grad_(False)
     except torch.OutOfMemoryError:
         raise EngineFull(f"{name} did not fit into the memory of {place.device}: take a smaller checkpoint") from None
     except MemoryError:
         raise EngineFull(f"{name} did not fit into memory: take a smaller checkpoint") from None
+    except ConfigError:
+        raise
     except Exception as problem:
         raise ConfigError(_unloadable(problem, found, name)) from None
     _without_copies(network)
     return network
+
+
+def _require_all(report: Any, found: Checkpoint, name: str) -> None:
+    """Raise ConfigError when tensors are missing: the library would fill them with random numbers and go on."""
+    missing = sorted({str(key) for key in [*report["missing_keys"], *report["mismatched_keys"]]})
+    if missing:
+        raise ConfigError(
+            f"{SETTING}: the files of {found.folder} lack {len(missing)} tensors of {name}, such as {missing[0]}: copy "
+            "them again"
+        )
 
 
 def _unloadable(problem: Exception, found: Checkpoint, name: str) -> str:

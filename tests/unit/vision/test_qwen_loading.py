@@ -143,6 +143,15 @@ def test_tensors_of_another_network_are_told(folder: Path) -> None:
     assert "copied can't be loaded" in refused(folder)
 
 
+def test_a_missing_tensor_is_told_and_not_made_up(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["model.language_model.layers.1.mlp.up_proj.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    assert "lack 1 tensors of copied, such as model.language_model.layers.1.mlp.up_proj.weight" in refused(folder)
+
+
 @pytest.mark.parametrize("name", ["tokenizer.json", "preprocessor_config.json"])
 def test_a_spoilt_tokenizer_or_picture_file_is_told(folder: Path, name: str) -> None:
     (folder / name).write_text("{")
