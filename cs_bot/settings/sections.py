@@ -181,6 +181,9 @@ class EngineSettings(Section):
     visual_tokens_by_kind: dict[str, int] = Field(
         default_factory=dict, description='qwen: most tokens when a kind is read, as JSON: {"order": 1280}'
     )
+    boxes: Literal["auto", "on", "off"] = Field(
+        default="auto", description="qwen: ask where an order page's fields stand; auto = on a GPU"
+    )
     batch: int = Field(default=0, ge=0, le=256, description="qwen: pictures and replies at once; 0 = by free memory")
     max_pixels: int = Field(
         default=1_310_720, ge=65_536, le=16_777_216, description="openai: a picture is shrunk to this (1280 tokens)"

@@ -27,11 +27,13 @@ from cs_bot.vision.answers import (
     parse,
 )
 from cs_bot.vision.base import Ask, PictureInput, Words, counted
+from cs_bot.vision.boxes import OrderBoxes, to_locate, with_boxes
 from cs_bot.vision.generating import LABELS, Beats, Generation, Generator, Prompt, kind_shares, weakest
 from cs_bot.vision.prompts import Prompts
 from cs_bot.vision.replies import judged
 
 LABEL_TOKENS = 8
+LAST_S = 1.0  # what is left of the time when boxes are given up: the fields are worth more
 BEAT_S = 5.0  # how often it is looked whether a generator that beats gets on: well within a third of a turn's lease
 log = logging.getLogger("cs_bot.vision")
 Result = TypeVar("Result", bound=Record)
@@ -41,12 +43,16 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds a picture or an answer may take, tokens an answer may have, calls at once, turns worth taking at once."""
+    """Seconds a picture or an answer may take, tokens an answer may have, calls at once, turns worth taking at once.
+
+    `boxes`: whether it is asked where an order page's fields stand.
+    """
 
     timeout_s: float = 30.0
     max_new_tokens: int = 512
     concurrency: int = 4
     turns: int = 1
+    boxes: bool = False
 
 
 class PromptedVision:
@@ -196,10 +202,22 @@ class PromptedVision:
         evidence = Evidence(_weakest(readings), shown.shrunk)
         several = any(read.several_orders for read, _ in readings)
         return _Seen(
-            fields=order_fields(first, again, evidence),
+            fields=self._located(order_fields(first, again, evidence), picture, until),
             notes=[*(["list"] if several else []), *_shrunk(shown)],
             signals={**signals, **_likelihood("read_likelihood", shown), **_number(evidence)},
         )
+
+    def _located(self, fields: dict[str, ReadField], picture: PictureInput, until: float) -> dict[str, ReadField]:
+        """The fields with their boxes where those are wanted and found; without them as they are."""
+        prompt = self._prompts.locate(picture, to_locate(fields)) if self._limits.boxes else None
+        if prompt is None or not to_locate(fields):
+            return fields
+        try:
+            boxes, _ = self._read(prompt, OrderBoxes, until - LAST_S)
+            return with_boxes(fields, boxes, picture)
+        except EngineError as failure:
+            log.info("no boxes", extra={"engine": self.name, "problem": type(failure).__name__})
+            return fields
 
     def _items(self, kind: Kind, picture: PictureInput, until: float, signals: dict[str, float]) -> "_Seen":
         read, shown = self._read(self._prompts.read(kind, picture), READS[kind], until)

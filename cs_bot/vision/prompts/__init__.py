@@ -24,6 +24,7 @@ NAMES = (
     *("system", "classify", "read_order", "read_order_again", "read_product", "read_comparison", "read_scene"),
     *("answer_rules", *sorted(set(ANSWERS.values())), "repair"),
 )
+OPTIONAL = ("locate_order",)  # a folder without it belongs to a checkpoint that can't do it
 LANGUAGES = {"zh": "Simplified Chinese", "zh-Hant": "Traditional Chinese", "en": "English", "ja": "Japanese"}
 LANGUAGES |= {"ko": "Korean", "de": "German", "es": "Spanish", "fr": "French", "pt": "Portuguese", "ru": "Russian"}
 MAX_QUESTION, MAX_EARLIER, MAX_VALUE, MAX_LINE = 1500, 300, 200, 60
@@ -63,6 +64,13 @@ class Prompts:
         text = self.texts["read_order_again"]
         return Prompt("read_order_again", self.texts["system"], text, (picture,), SECOND_SCALE)
 
+    def locate(self, picture: PictureInput, fields: tuple[str, ...]) -> Prompt | None:
+        """Where these fields of an order page stand; None where the prompts have no words for that."""
+        if "locate_order" not in self.texts:
+            return None
+        text = self._filled("locate_order", fields=", ".join(fields))
+        return Prompt("locate_order", self.texts["system"], text, (picture,))
+
     def answer(self, ask: Ask) -> Prompt:
         """The reply to an ask. Pictures go along only where the words need them."""
         pictures = ask.pictures[:MOST_PICTURES] if ask.kind in SHOWN else ()
@@ -91,7 +99,7 @@ def load_prompts(folder: Traversable | None = None) -> Prompts:
     place = folder or files("cs_bot").joinpath("vision", "prompts")
     texts: dict[str, str] = {}
     versions: dict[str, int] = {}
-    for name in NAMES:
+    for name in (*NAMES, *(name for name in OPTIONAL if place.joinpath(f"{name}.txt").is_file())):
         try:
             text = place.joinpath(f"{name}.txt").read_text("utf-8")
         except (OSError, UnicodeDecodeError) as problem:

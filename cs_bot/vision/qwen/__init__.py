@@ -27,6 +27,8 @@ def build(settings: EngineSettings, progress: Progress | None = None) -> "Prompt
 
     loaded = load(settings, progress)
     core = open_core(loaded, settings)
+    boxes = core.gpu if settings.boxes == "auto" else settings.boxes == "on"
+    boxes = boxes and (loaded.profile is None or loaded.profile.boxes)
     for shape in SHAPES:
         core.vocabulary.matcher(json_schema(shape))
     core.vocabulary.label_ids(LABELS)
@@ -34,9 +36,9 @@ def build(settings: EngineSettings, progress: Progress | None = None) -> "Prompt
     return PromptedVision(
         QwenGenerator(core, settings.temperature),
         name="qwen",
-        version=f"{core.version},t{settings.temperature:g}",
+        version=f"{core.version},t{settings.temperature:g}{',boxes' if boxes else ''}",
         prompts=own or load_prompts(),
-        limits=Limits(settings.timeout_s, settings.max_new_tokens, core.runner.rows, core.turns),
+        limits=Limits(settings.timeout_s, settings.max_new_tokens, core.runner.rows, core.turns, boxes),
     )
 
 

@@ -33,6 +33,7 @@ class Core:
     version: str
     about: str
     turns: int = 1
+    gpu: bool = False
 
     def close(self) -> None:
         """Give everything back. Safe to call twice."""
@@ -72,6 +73,7 @@ def open_core(loaded: Loaded, settings: EngineSettings) -> Core:
         version=f"{loaded.checkpoint}@{loaded.fingerprint[:12]},{dtype},{_pixels(loaded.pixels)}px",
         about=f"{loaded.checkpoint} on {loaded.device} ({dtype}), {runner.rows} at once",
         turns=runner.rows if gpu else 1,
+        gpu=gpu,
     )
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
+ROOM = 64  # tokens that a cache has room for when it has to grow
 Layers = tuple[tuple[Any, Any], ...]  # keys and values of each layer, (1, heads, tokens, width)
 
 
@@ -33,6 +35,39 @@ class Prefix:
         if self.cache is not None:
             tensors = [value for layer in self.cache.layers for value in vars(layer).values() if torch.is_tensor(value)]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+class _Layer(DynamicLayer):  # type: ignore[misc]
+    """Keys and values with room for what comes: a token costs its own size, not a copy of all before it.
+
+    What it begins with is never written to: that may belong to a prefix, or to other rows.
+    """
+
+    def __init__(self, keys: Any, values: Any) -> None:
+        super().__init__()
+        self.lazy_initialization(keys, values)
+        self.keys, self.values = keys, values
+        self._room: Any = None
+
+    def update(self, key_states: Any, value_states: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+        """Add what the next tokens give; all so far."""
+        before, after = self.keys.shape[2], self.keys.shape[2] + key_states.shape[2]
+        if self._room is None or self._room[0].shape[2] < after:
+            self._room = _with_room(self.keys, after + ROOM), _with_room(self.values, after + ROOM)
+        for room, new in zip(self._room, (key_states, value_states), strict=True):
+            room[:, :, before:after] = new
+        self.keys, self.values = (room[:, :, :after] for room in self._room)
+        return self.keys, self.values
+
+    def keep(self, rows: Any, columns: Any) -> None:
+        """Only these rows and columns."""
+        self.keys, self.values, self._room = self.keys[rows][:, :, columns], self.values[rows][:, :, columns], None
+
+
+def _with_room(tensor: Any, length: int) -> Any:
+    room = tensor.new_empty((*tensor.shape[:2], length, tensor.shape[3]))
+    room[:, :, : tensor.shape[2]] = tensor
+    return room
 
 
 class Prefixes:
@@ -132,7 +167,7 @@ class Batch:
         mask = None if self._mask is None else self._mask[chosen]
         used = slice(None) if mask is None else mask.any(0).nonzero()[:, 0]
         for layer in self._cache.layers:
-            layer.keys, layer.values = layer.keys[chosen][:, :, used], layer.values[chosen][:, :, used]
+            layer.keep(chosen, used)
         self._mask = None if mask is None or bool(mask[:, used].all()) else mask[:, used]
 
     def undo(self) -> bool:
@@ -146,17 +181,16 @@ class Batch:
         return True
 
     def _beside(self, starts: Sequence[Prefix]) -> Any:
-        """One cache of several rows; a single row is taken as it is: growing makes new tensors, never changes these."""
+        """One cache of several rows."""
         length = max(start.length for start in starts)
         if any(start.length < length for start in starts):
             pads = torch.tensor([length - start.length for start in starts])
             self._mask = (torch.arange(length)[None] >= pads[:, None]).to(self._network.device)
-        if len(starts) == 1:
-            return DynamicCache(starts[0].layers)
-        padded = (
-            tuple(_left(start.layers[depth], length) for start in starts) for depth in range(len(starts[0].layers))
-        )
-        return DynamicCache([(torch.cat([k for k, _ in rows]), torch.cat([v for _, v in rows])) for rows in padded])
+        cache = DynamicCache()
+        for depth in range(len(starts[0].layers)):
+            pairs = [_left(start.layers[depth], length) for start in starts]
+            cache.layers.append(_Layer(*(pairs[0] if len(pairs) == 1 else map(torch.cat, zip(*pairs, strict=True)))))
+        return cache
 
     def _longer(self, real: Any) -> Any:
         """The mask after the next tokens."""

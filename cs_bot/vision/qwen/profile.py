@@ -22,6 +22,7 @@ class _Written(BaseModel):
     name: str = Field(min_length=1, max_length=60)
     min_pixels: int = Field(ge=1024, le=16_777_216)
     max_pixels: int = Field(ge=1024, le=16_777_216)
+    boxes: bool = False  # whether it can say where on a picture something stands
 
     @model_validator(mode="after")
     def _ordered(self) -> "_Written":

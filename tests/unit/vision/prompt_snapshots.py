@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cs_bot.records import Item, Kind, Look
 from cs_bot.testing import a_look
-from cs_bot.vision.answers import READS, Reply, json_schema
+from cs_bot.vision.answers import READS, SHAPES, json_schema
 from cs_bot.vision.base import Ask, PictureInput
+from cs_bot.vision.boxes import OrderBoxes
 from cs_bot.vision.generating import Prompt
 from cs_bot.vision.prompts import RENDERING, Prompts, data, load_prompts
 
@@ -68,6 +69,9 @@ def prompts() -> dict[str, Prompt]:
     """Every prompt by the name of its snapshot."""
     ours = load_prompts()
     made = {"classify": ours.classify(PICTURE), "read_order_again": ours.read_again(PICTURE)}
+    located = ours.locate(PICTURE, ("order_id", "amount"))
+    assert located is not None
+    made["locate_order"] = located
     made |= {f"read_{kind.value}": ours.read(kind, PICTURE) for kind in READS}
     made |= {f"answer_{name}": ours.answer(ask) for name, ask in asks().items()}
     return made | {"repair": ours.repaired(ours.classify(PICTURE), "it is none of the words")}
@@ -81,7 +85,7 @@ def rendered(prompt: Prompt) -> str:
 
 def schemas() -> str:
     """All schemas of answers."""
-    shapes = [*READS.values(), Reply]
+    shapes = [*SHAPES, OrderBoxes]
     return json.dumps({shape.__name__: json_schema(shape) for shape in shapes}, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -12,7 +12,7 @@ from cs_bot.errors import ConfigError
 from cs_bot.records import Item, Kind
 from cs_bot.testing import a_look
 from cs_bot.vision.base import Ask
-from cs_bot.vision.prompts import NAMES, load_prompts
+from cs_bot.vision.prompts import NAMES, OPTIONAL, load_prompts
 from cs_bot.vision.prompts.fence import block, neutral
 from tests.unit.vision import prompt_snapshots as snapshots
 
@@ -43,7 +43,7 @@ def test_the_schemas_are_those_of_the_snapshot() -> None:
 
 def test_changed_words_have_a_raised_version() -> None:
     assert snapshots.unraised() == []
-    assert set(snapshots.versions(load_prompts())) == {*NAMES, "rendering"}
+    assert set(snapshots.versions(load_prompts())) == {*NAMES, *OPTIONAL, "rendering"}
 
 
 def test_the_version_changes_with_any_word() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cs_bot.vision.answers import READS, Reply, parse
+from cs_bot.vision.answers import SHAPES, parse
+from cs_bot.vision.boxes import OrderBoxes
 from cs_bot.vision.generating import LABELS, Generation, Prompt
 from tests.unit.vision.qwen.parts import SMALL, Parts, asked, drawn, opened, soon
 
@@ -71,7 +72,7 @@ def test_rows_beside_each_other_answer_as_they_do_alone(parts: Parts) -> None:
 @pytest.mark.parametrize("temperature", [0.0, 1.5])
 def test_an_answer_with_a_schema_is_json_of_that_shape(random_checkpoint: Path, temperature: float) -> None:
     with opened(random_checkpoint, temperature=temperature) as parts:
-        for n, shape in enumerate((Reply, *READS.values())):
+        for n, shape in enumerate((*SHAPES, OrderBoxes)):
             found = parts.generator.generate(asked("?", drawn(n)), schema=shape, max_tokens=3000, until=soon())
             assert found.finish_reason == "stop"
             parse(shape, found.text)
