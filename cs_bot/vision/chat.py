@@ -47,6 +47,8 @@ class Chat:
 class ChatPiece:
     """What came since the last piece. `text` holds whole characters only; `finish_reason` is set on the last piece.
 
+    A piece may be empty: a sign of life while nothing comes, so that a chat can be stopped between two.
+
     `tokens` and `top` (one tuple a token) are filled when likelihoods were asked for. The counts are of all tokens so
     far and are set on the last piece: of the prompt with its pictures, and of the answer.
     """

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from cs_bot import observe
 from cs_bot.errors import TooManyRequests
 
-DOOR = 32  # requests whose bodies and pictures are being read at once
+DOOR = 16  # requests whose bodies and pictures are being read at once, each up to three times its size in memory
 FIRST_GUESS_S = 5.0  # how long a chat takes, before one has been seen
 
 

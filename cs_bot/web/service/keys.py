@@ -15,7 +15,7 @@ MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
 class Keys:
-    """The keys of the settings. `admit` is called once for each chat."""
+    """The keys of the settings, and what each has used."""
 
     def __init__(self, serve: ServeSettings, throttle: Throttle | None = None) -> None:
         self._known = [hashlib.sha256(key.get_secret_value().encode()).digest() for key in serve.api_keys]
@@ -39,9 +39,9 @@ class Keys:
         self._throttle.worked(hashed)
         return hashed
 
-    def admit(self, headers: Mapping[str, str], address: str) -> None:
-        """Let a chat begin; raises as check does, and TooManyRequests when this key has had its share."""
-        self._rates.take(self.check(headers, address))
+    def count(self, client: str) -> None:
+        """Count a chat of a client that check() named; raises TooManyRequests when it has had its share."""
+        self._rates.take(client)
 
 
 def require_keys(serve: ServeSettings) -> None:

@@ -38,8 +38,9 @@ async def chat_completions(request: Request) -> Response:
     """Go on with a conversation of texts and pictures: JSON, or a form with `image` and `prompt`."""
     here, chat_id, status = desk(request), f"chatcmpl-{uuid.uuid4().hex}", 0
     try:
-        here.keys.admit(request.headers, client_address(request))
+        client = here.keys.check(request.headers, client_address(request))
         here.require_ready()
+        here.keys.count(client)
         with here.admission.door():
             asked = await _read(request, here)
         here.require_served(asked.checkpoint)

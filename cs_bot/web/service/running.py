@@ -74,10 +74,11 @@ class Run:
             pieces = self._chats.chat(self._chat, until=self._until)
             try:
                 for piece in pieces:
-                    if began is not None:
-                        observe.SERVE_SECONDS.labels("first").observe(time.monotonic() - began)
-                        began = None
-                    self._tell(piece)
+                    if piece.text or piece.tokens or piece.finish_reason is not None:
+                        self._tell(piece)
+                        if began is not None:
+                            observe.SERVE_SECONDS.labels("first").observe(time.monotonic() - began)
+                            began = None
                     if self._stopped.is_set():
                         break
             finally:
