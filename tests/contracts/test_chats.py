@@ -5,12 +5,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cs_bot import bootstrap
 from cs_bot.errors import EngineError, EngineTimeout, PictureError
 from cs_bot.images import accept_picture
+from cs_bot.settings import EngineSettings, Settings
 from cs_bot.testing import ScriptedChats
 from cs_bot.vision.base import PictureInput
 from cs_bot.vision.chat import Chat, ChatMessage, ChatPiece, Chats, Role
@@ -24,18 +27,22 @@ SCHEMA = {
 }
 
 
-def opened(name: str) -> Chats:
-    """One of the implementations."""
-    return ScriptedChats()
+NAMES = ("scripted", "qwen")
 
 
-NAMES = ("scripted",)
+def opened(name: str, request: pytest.FixtureRequest) -> Chats:
+    """One of the implementations; qwen runs a tiny checkpoint with random weights."""
+    if name == "scripted":
+        return ScriptedChats()
+    folder: Path = request.getfixturevalue("random_checkpoint")
+    engine = EngineSettings(name="qwen", checkpoint=str(folder), dtype="float32", threads=1, device_map="cpu")
+    return bootstrap.open_chats(Settings(engine=engine))
 
 
 @pytest.fixture(scope="module", params=NAMES)
 def chats(request: pytest.FixtureRequest) -> Iterator[Chats]:
     """One of each for the whole suite."""
-    with closing(opened(request.param)) as made:
+    with closing(opened(request.param, request)) as made:
         yield made
 
 
@@ -184,8 +191,8 @@ def test_several_threads_may_chat_at_once(chats: Chats) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_closed_checkpoint_answers_with_errors(name: str) -> None:
-    closed = opened(name)
+def test_a_closed_checkpoint_answers_with_errors(name: str, request: pytest.FixtureRequest) -> None:
+    closed = opened(name, request)
     closed.close()
     closed.close()
     with pytest.raises(EngineError):
