@@ -11,6 +11,7 @@ from cs_bot.vision.qwen.decoding import Answer, Named
 from cs_bot.vision.qwen.inputs import Encoded
 from cs_bot.vision.qwen.prefix import Prefix
 
+SIGN_S = 0.25
 LATE = "the checkpoint gave no answer in time"
 
 
@@ -50,12 +51,19 @@ class Row:
         return False
 
     def results(self) -> "Iterator[ChatPiece | Named]":
-        """All results as they come; closing the iterator ends the row. Raises what went wrong, EngineTimeout."""
+        """All results as they come; closing the iterator ends the row. Raises what went wrong, EngineTimeout.
+
+        A row that streams gives an empty piece now and then while nothing comes: it can be closed there.
+        """
         try:
             while True:
+                left_s = max(0.0, self.until - time.monotonic())
                 try:
-                    found = self._out.get(timeout=max(0.0, self.until - time.monotonic()))
+                    found = self._out.get(timeout=min(left_s, SIGN_S) if self.streams else left_s)
                 except Empty:
+                    if self.streams and left_s > SIGN_S:
+                        yield ChatPiece()
+                        continue
                     raise EngineTimeout(LATE) from None
                 if isinstance(found, BotError):
                     raise found
