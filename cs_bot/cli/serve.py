@@ -70,7 +70,10 @@ def _with(settings: Settings, engine: dict[str, Any], serve: dict[str, Any]) -> 
             "serve": ServeSettings(**{**dict(settings.serve), **where}),
         }
     except ValidationError as problem:
-        lines = [f"--{str(e['loc'][0]).replace('_', '-')}: {e['msg']}" for e in problem.errors()]
+        lines = [
+            f"--{str(e['loc'][0]).replace('_', '-')}: {str(e['msg']).removeprefix('Value error, ')}"
+            for e in problem.errors()
+        ]
         raise ConfigError("; ".join(lines)) from None
     return settings.model_copy(update=made)
 

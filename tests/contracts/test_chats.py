@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from cs_bot import bootstrap
-from cs_bot.errors import EngineError, EngineTimeout, PictureError
+from cs_bot.errors import EngineError, EngineTimeout, PictureError, SchemaRefused
 from cs_bot.images import accept_picture
 from cs_bot.settings import EngineSettings, Settings
 from cs_bot.testing import ScriptedChats
@@ -188,6 +189,22 @@ def test_several_threads_may_chat_at_once(chats: Chats) -> None:
     for thread in threads:
         thread.join(120)
     assert [found.get(n) for n in range(4)] == alone
+
+
+def test_a_schema_that_can_not_be_followed_fails_its_own_chat_alone(request: pytest.FixtureRequest) -> None:
+    names = [f"p{n}" for n in range(50)]
+    texts = {name: {"type": "string"} for name in names}
+    too_much = {
+        "anyOf": [{"type": "object", "properties": texts, "required": [name]} for name in [*names, *names[:10]]]
+    }
+    with closing(opened("qwen", request)) as chats, ThreadPoolExecutor(3) as pool:
+        others = [pool.submit(text_of, chats, asking(f"question {n}", most=500)) for n in range(3)]
+        for schema in ({"type": "nonsense"}, {"$ref": "#"}, {"not": {}}, too_much):
+            with pytest.raises(SchemaRefused) as refused:
+                text_of(chats, asking("x", schema=schema))
+            assert "\n" not in str(refused.value)
+        assert not all(one.done() for one in others), "they ran meanwhile"
+        assert all(one.result() for one in others)
 
 
 @pytest.mark.parametrize("name", NAMES)

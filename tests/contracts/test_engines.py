@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from cs_bot import bootstrap
 from cs_bot.errors import EngineError, EngineTimeout
 from cs_bot.records import FieldState, Kind, Look
+from cs_bot.settings import EngineSettings, Settings
 from cs_bot.testing import ScriptedVision, some_words
 from cs_bot.vision.base import Ask, PictureInput, Vision, Words, load_engine, look_json
 from cs_bot.vision.lite.ocr import DETECT_SIDE, Ocr, Pixels
 from tests.contracts.openai_fake import CHECKPOINT, serving
+from tests.served import KEY, running, settings_of
 from tests.speaking import speaking_checkpoint
 
 ORDER = (
@@ -52,8 +55,26 @@ def speaking() -> Path:
 
 
 @contextmanager
+def served() -> Iterator[Vision]:
+    """The engine openai on `cs-bot serve`, which runs the same checkpoint."""
+    engine = EngineSettings(name="qwen", checkpoint=str(speaking()), threads=1, max_new_tokens=512)
+    chats = bootstrap.open_chats(Settings(engine=engine))
+    settings = settings_of(rate_per_minute=0)
+    with closing(chats), running(chats, settings) as address:
+        made = load_engine(
+            "openai", url=f"{address}/v1", checkpoint=chats.checkpoint, api_key=KEY, fallback="", timeout_s=120.0
+        )
+        with closing(made):
+            yield made
+
+
+@contextmanager
 def opened(name: str) -> Iterator[Vision]:
     """One of the engines that the suite runs over."""
+    if name == "served":
+        with served() as engine:
+            yield engine
+        return
     with serving() as fake:
         address = {"url": fake.url, "checkpoint": CHECKPOINT, "timeout_s": 120.0}
         if name == "scripted":
@@ -71,7 +92,7 @@ def opened(name: str) -> Iterator[Vision]:
 
 
 SLOW = {"lite", "fallback"}
-NAMES = ("scripted", "lite", "qwen", "openai", "fallback")
+NAMES = ("scripted", "lite", "qwen", "openai", "served", "fallback")
 PARAMS = [pytest.param(name, marks=pytest.mark.ocr) if name in SLOW else name for name in NAMES]
 
 

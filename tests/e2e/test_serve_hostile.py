@@ -234,6 +234,18 @@ BROKEN = {
     "infinite": b'{"messages": [{"role": "user", "content": "x"}], "temperature": 1e999}',
     "huge number": b'{"messages": [{"role": "user", "content": "x"}], "seed": ' + b"9" * 10_000 + b"}",
     "many messages": json.dumps({"messages": [{"role": "user", "content": "x"}] * 1000}).encode(),
+    "many patterns": json.dumps(
+        asking(
+            "x",
+            response_format={
+                "type": "json_schema",
+                "json_schema": {
+                    "name": "x",
+                    "schema": {"allOf": [{"type": "string", "pattern": f".*a.{{{n}}}"} for n in range(16)]},
+                },
+            },
+        )
+    ).encode(),
     "huge schema": json.dumps(
         asking(
             "x",

@@ -71,6 +71,32 @@ def test_a_settings_file_that_is_missing_is_exit_code_2(run: Run) -> None:
     assert "nowhere.toml does not exist" in done.err
 
 
+# --- serve
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--dtype", "int3"), "--dtype: "),
+        (("--temperature", "9"), "--temperature: "),
+        (("--max-new-tokens", "0"), "--max-new-tokens: "),
+        (("--device-map", "abacus"), "--device-map: "),
+        (("--host", "0.0.0.0"), "set CSBOT_SERVE__API_KEYS"),
+    ],
+)
+def test_serve_says_what_is_wrong_before_it_loads_anything(run: Run, options: tuple[str, ...], said: str) -> None:
+    done = run("serve", *options)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert said in done.err
+
+
+def test_serve_says_when_its_port_is_taken(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = run("serve", "--port", str(other.getsockname()[1]))
+    assert done.code == 2
+    assert "CSBOT_SERVE__PORT" in done.err
+
+
 # --- migrate
 
 

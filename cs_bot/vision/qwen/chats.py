@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cs_bot.errors import ConfigError, EngineError, SchemaRefused
+from cs_bot.errors import EngineError
 from cs_bot.vision.chat import Chat, ChatPiece, ChatState
 from cs_bot.vision.qwen.core import Core
 from cs_bot.vision.qwen.decoding import Answer, Wish
@@ -30,7 +30,8 @@ class QwenChats:
     def chat(self, chat: Chat, *, until: float) -> Iterator[ChatPiece]:
         """Pieces until the answer ends; closing the iterator stops the computation.
 
-        Raises PictureError, PromptTooLong, SchemaRefused and EngineError at once, EngineFull and EngineTimeout with the first piece.
+        Raises PictureError, PromptTooLong, SchemaRefused and EngineError at once, EngineFull and EngineTimeout with
+        the first piece; SchemaRefused later too, where only the answer shows that a schema asks too much.
         """
         if self._closed:
             raise EngineError("the engine is closed")
@@ -46,10 +47,7 @@ class QwenChats:
         self._core.close()
 
     def _matcher(self, chat: Chat) -> Matcher | None:
-        try:
-            return None if chat.schema is None else self._core.vocabulary.matcher(chat.schema)
-        except ConfigError as problem:
-            raise SchemaRefused(str(problem)) from None
+        return None if chat.schema is None else self._core.vocabulary.matcher(chat.schema)
 
     def _pieces(self, row: Row, *, likelihoods: bool) -> Iterator[ChatPiece]:
         self._core.runner.ask(row)

@@ -116,27 +116,40 @@ def named(logits: Any, label_ids: Sequence[int], vocabulary: Vocabulary) -> Name
 
 
 def advance(logits: Any, answers: Sequence[Answer]) -> list[ChatPiece | EngineError]:
-    """Choose the next token of each answer from its row of logits (float32). A row without numbers is an error."""
+    """Choose the next token of each answer from its row of logits (float32).
+
+    A row without numbers is an error, and so is one whose schema can't be followed any further; the others go on.
+    """
     sound = logits.isfinite().all(-1).tolist()
     logprobs = logits.log_softmax(-1)
-    masked = logits.masked_fill(~_allowed(answers).to(logits.device), -math.inf)
+    allowed, refused = _allowed(answers)
+    masked = logits.masked_fill(~allowed.to(logits.device), -math.inf)
     chosen = masked.argmax(-1)
     for row, answer in enumerate(answers):
         if sound[row] and answer.wish.temperature > 0:
             chosen[row] = _drawn(masked[row].cpu(), answer)
     values = logprobs.gather(1, chosen[:, None])[:, 0].tolist()
-    return [
-        answer.add(token, min(0.0, value), _top(logprobs[row], answer.wish.top)) if sound[row] else _no_numbers()
-        for row, (answer, token, value) in enumerate(zip(answers, chosen.tolist(), values, strict=True))
-    ]
+    results: list[ChatPiece | EngineError] = []
+    for row, (answer, token, value) in enumerate(zip(answers, chosen.tolist(), values, strict=True)):
+        if row in refused or not sound[row]:
+            results.append(refused.get(row) or _no_numbers())
+        else:
+            results.append(answer.add(token, min(0.0, value), _top(logprobs[row], answer.wish.top)))
+    return results
 
 
-def _allowed(answers: Sequence[Answer]) -> Any:
-    rows = [
-        answer.vocabulary.writable[: answer.vocabulary.size] if answer.matcher is None else answer.matcher.allowed()
-        for answer in answers
-    ]
-    return torch.from_numpy(np.stack(rows))
+def _allowed(answers: Sequence[Answer]) -> tuple[Any, dict[int, EngineError]]:
+    """Which tokens may come next, a row an answer, and what is wrong with the rows that can't go on."""
+    rows, refused = [], {}
+    for row, answer in enumerate(answers):
+        allowed = answer.vocabulary.writable[: answer.vocabulary.size]
+        if answer.matcher is not None:
+            try:
+                allowed = answer.matcher.allowed()
+            except EngineError as problem:
+                refused[row] = problem
+        rows.append(allowed)
+    return torch.from_numpy(np.stack(rows)), refused
 
 
 def _drawn(logits: Any, answer: Answer) -> int:

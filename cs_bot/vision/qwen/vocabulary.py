@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from cs_bot.errors import ConfigError
+from cs_bot.errors import ConfigError, SchemaRefused
 
 _PROBE = "您好 Aé🙂 {p1.price}\n"
 _SPACE = " ?"  # between the parts of JSON: one blank at most, so that no answer is an endless row of them
@@ -58,7 +58,7 @@ class Vocabulary:
         return first
 
     def matcher(self, schema: Mapping[str, Any]) -> "Matcher":
-        """Follows one answer that must have this JSON schema; raises ConfigError for one that can't be followed."""
+        """Follows one answer that must have this JSON schema; raises SchemaRefused for one that can't be followed."""
         return Matcher(self._guidance, _grammar(json.dumps(schema)), self.size)
 
     @cached_property
@@ -82,7 +82,7 @@ class Matcher:
         from llguidance import LLMatcher
 
         self._of = guidance, grammar, size
-        self._matcher, self._size = LLMatcher(guidance, grammar), size
+        self._matcher, self._size = LLMatcher(guidance, grammar, log_level=0), size
         self._check()
 
     def anew(self) -> "Matcher":
@@ -101,7 +101,7 @@ class Matcher:
 
     def _check(self) -> None:
         if self._matcher.is_error():
-            raise ConfigError(f"this JSON schema can't be followed: {str(self._matcher.get_error())[:200]}")
+            raise _refused(self._matcher.get_error())
 
 
 @lru_cache(maxsize=64)
@@ -112,7 +112,14 @@ def _grammar(schema: str) -> str:
     try:
         return str(LLMatcher.grammar_from_json_schema(schema, defaults=spacing))
     except ValueError as problem:
-        raise ConfigError(f"this JSON schema can't be followed: {str(problem)[:200]}") from None
+        raise _refused(problem) from None
+
+
+def _refused(problem: object) -> SchemaRefused:
+    """The first line alone: state of the parser follows, with what has been written so far."""
+    return SchemaRefused(
+        f"answers can't be made to follow this JSON schema: {str(problem).partition(chr(10))[0][:200]}"
+    )
 
 
 class Characters:

@@ -15,7 +15,8 @@ from cs_bot.vision.chat import Chat, ChatMessage, Role
 from cs_bot.web.service.pictures import Pictures
 from cs_bot.web.service.shapes import MAX_STOPS, AnyObject, BySchema, ChatRequest, Options, Said, TextPart
 
-MAX_SCHEMA_CHARS = 100_000
+MAX_SCHEMA_CHARS = 20_000  # as JSON; thousands of properties take seconds to prepare
+MAX_PATTERNS = 8  # all of them may have to hold for one text: at 12 that takes a second to work out, at 16 for ever
 # What would change the answer and is not done here, with the values that ask for nothing.
 _NOTHING: tuple[Any, ...] = (None, False, 0, "", "none", "auto", [], {}, ["text"])
 MEANINGLESS = (
@@ -140,9 +141,26 @@ def _schema(options: Options) -> Mapping[str, Any] | None:
         return {"type": "object"}
     if not isinstance(form, BySchema):
         return None
-    if len(pydantic_core.to_json(form.json_schema.schema_)) > MAX_SCHEMA_CHARS:
-        raise BadRequest("the JSON schema is too large", "response_format.json_schema.schema")
-    return form.json_schema.schema_
+    schema, param = form.json_schema.schema_, "response_format.json_schema.schema"
+    if len(pydantic_core.to_json(schema)) > MAX_SCHEMA_CHARS:
+        raise BadRequest(f"the JSON schema has more than {MAX_SCHEMA_CHARS} characters", param, "invalid_json_schema")
+    if _patterns(schema) > MAX_PATTERNS:
+        raise BadRequest(f"the JSON schema has more than {MAX_PATTERNS} patterns", param, "invalid_json_schema")
+    return schema
+
+
+def _patterns(schema: Any) -> int:
+    """How many regular expressions a schema has."""
+    found, left = 0, [schema]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            found += isinstance(part.get("pattern"), str)
+            found += len(part["patternProperties"]) if isinstance(part.get("patternProperties"), dict) else 0
+            left += part.values()
+        elif isinstance(part, list):
+            left += part
+    return found
 
 
 def _top(options: Options) -> int | None:
