@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from cs_bot.settings import EngineSettings
+from cs_bot.vision.qwen import devices
 from cs_bot.vision.qwen.inputs import Budget, Inputs
 from cs_bot.vision.qwen.loading import Loaded
 from cs_bot.vision.qwen.runner import Runner
@@ -50,8 +51,8 @@ def open_core(loaded: Loaded, settings: EngineSettings) -> Core:
         ends=_ends(network, loaded.processor.tokenizer),
     )
     limit = getattr(config.get_text_config(), "max_position_embeddings", CONTEXT_GPU)
-    context = min(CONTEXT_GPU if gpu else CONTEXT_CPU, limit)
-    free = _free(loaded.device)
+    context = min(max(CONTEXT_GPU if gpu else CONTEXT_CPU, settings.max_new_tokens + CONTEXT_CPU), limit)
+    free = _free(loaded.device, loaded.size)
     rows = settings.batch or fitting_rows(config, loaded.dtype.itemsize, free, gpu=gpu, pixels=loaded.pixels.most)
     inputs = Inputs(loaded.processor, vocabulary, image_token=config.image_token_id, context=context)
     runner = Runner(
@@ -90,13 +91,11 @@ def fitting_rows(config: Any, bytes_a_number: int, free: int, *, gpu: bool, pixe
     return max(1, min(MOST_ROWS_GPU if gpu else MOST_ROWS_CPU, free // 2 // (2 * row)))
 
 
-def _free(device: Any) -> int:
-    """Bytes that may still be taken on a device."""
+def _free(device: Any, size: int) -> int:
+    """Bytes that may still be taken on a device. On a CPU `size` bytes of weights are mapped files, counted as free."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    import psutil
-
-    return int(psutil.virtual_memory().available)
+    return max(0, devices.free_memory() - size)
 
 
 def _ends(network: Any, tokenizer: Any) -> set[int]:

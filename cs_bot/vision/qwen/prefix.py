@@ -31,10 +31,11 @@ class Prefix:
     @property
     def size(self) -> int:
         """Bytes."""
-        tensors = [tensor for pair in self.layers for tensor in pair]
-        if self.cache is not None:
-            tensors = [value for layer in self.cache.layers for value in vars(layer).values() if torch.is_tensor(value)]
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        held = [tensor for pair in self.layers for tensor in pair]
+        for layer in () if self.cache is None else self.cache.layers:
+            for value in vars(layer).values():
+                held += value.values() if isinstance(value, dict) else [value]
+        return sum(one.numel() * one.element_size() for one in held if torch.is_tensor(one))
 
 
 class _Layer(DynamicLayer):  # type: ignore[misc]
@@ -150,7 +151,7 @@ class Batch:
             return [Prefix(self._cache.get_seq_length(), self._positions[0], cache=self._cache)]
         found = []
         for row, position in enumerate(self._positions):
-            real = slice(None) if self._mask is None else self._mask[row].nonzero()[:, 0]
+            real = slice(None) if self._mask is None else _columns(self._mask[row])
             layers = tuple(
                 (layer.keys[row : row + 1, :, real], layer.values[row : row + 1, :, real])
                 for layer in self._cache.layers
@@ -200,6 +201,13 @@ class Batch:
         if before is None:
             before = torch.ones(len(self), self._cache.get_seq_length(), dtype=torch.bool, device=real.device)
         return torch.cat([before, real], 1)
+
+
+def _columns(real: Any) -> Any:
+    """Where a row's tokens stand: a slice, which costs no memory, unless there is padding between them."""
+    found = real.nonzero()[:, 0]
+    first = len(real) - len(found)
+    return slice(first, None) if int(found[0]) == first else found
 
 
 def _left(pair: tuple[Any, Any], length: int) -> tuple[Any, Any]:

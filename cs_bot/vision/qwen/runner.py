@@ -5,6 +5,7 @@ import gc
 import logging
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -51,7 +52,9 @@ class Runner:
     @property
     def healthy(self) -> bool:
         """False when a call hangs or the device is lost: only another process helps."""
-        return not self._broken and (self._idle or time.monotonic() - self._beat_at < HANGS_S)
+        return (
+            self._thread.is_alive() and not self._broken and (self._idle or time.monotonic() - self._beat_at < HANGS_S)
+        )
 
     def holds(self, key: str) -> bool:
         """Whether that prefix is kept at the moment."""
@@ -135,16 +138,23 @@ class Runner:
     def _turn(self, new: list[Row]) -> None:
         """Begin the new rows, then one token for each row that runs."""
         if new:
-            self._in_parts(new, self._begin)
+            with self._told(new):
+                self._in_parts(new, self._begin)
         self._merge()
         for _ in range(len(self._running)):
             batch, rows = self._running.pop(0)
-            try:
+            with self._told(rows):
                 self._step(batch, rows)
-            except Exception as problem:  # nobody may wait for ever
-                failure = self._understood(problem)
-                for row in rows:
-                    row.tell(failure)
+
+    @contextlib.contextmanager
+    def _told(self, rows: list[Row]) -> Iterator[None]:
+        """Whatever goes wrong is told: nobody may wait for ever, and this thread goes on."""
+        try:
+            yield
+        except Exception as problem:
+            failure = self._understood(problem)
+            for row in rows:
+                row.tell(failure)
 
     def _begin(self, rows: list[Row]) -> None:
         """Prefixes, then what is asked about them: the first token of each row."""
@@ -236,6 +246,7 @@ class Runner:
         if is_out_of_memory(problem):
             log.warning("out of memory: kept prefixes go, and less runs at once")
             self._prefixes.clear()
+            traceback.clear_frames(problem.__traceback__)  # they hold what the failed call had computed
             free_memory()
             return EngineFull()
         self._broken = self._broken or "CUDA error" in str(problem)

@@ -118,3 +118,26 @@ class _Processor:
 
         self.tokenizer = tokenizer
         self.image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+
+
+def hybrid(folder: Path) -> Any:
+    """A random network of Qwen3.5's kind, three of whose four layers are linear attention, for that folder's tokens."""
+    import torch
+    from transformers import AutoConfig
+    from transformers.models.qwen3_5 import Qwen3_5Config, Qwen3_5ForConditionalGeneration
+
+    like = AutoConfig.from_pretrained(folder)
+    small = {"hidden_size": 64, "initializer_range": 0.12}
+    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 1, 1], "partial_rotary_factor": 0.5}
+    text = dict(vocab_size=like.text_config.vocab_size, intermediate_size=128, num_hidden_layers=4, **small)
+    text |= dict(num_attention_heads=4, num_key_value_heads=2, head_dim=16, rope_parameters=rope)
+    text |= dict(linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=16, linear_value_head_dim=16)
+    vision = dict(depth=2, intermediate_size=64, num_heads=4, out_hidden_size=64, patch_size=16, **small)
+    vision |= dict(spatial_merge_size=2, temporal_patch_size=2, num_position_embeddings=2304)
+    names = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
+    ids = {name: getattr(like, name) for name in names}
+    config = Qwen3_5Config(text_config=text, vision_config=vision, tie_word_embeddings=False, **ids)
+    torch.set_num_threads(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Qwen3_5ForConditionalGeneration(config).eval()

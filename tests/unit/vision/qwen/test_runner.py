@@ -14,6 +14,7 @@ import torch
 from cs_bot.errors import EngineError, EngineFull, EngineTimeout
 from cs_bot.vision.generating import LABELS, Generation, Prompt
 from cs_bot.vision.qwen import runner
+from cs_bot.vision.qwen.row import Row
 from tests.unit.vision.qwen.parts import Parts, asked, drawn, opened, soon
 
 PROMPTS = [asked(f"Question {n}" * (1 + n), drawn(30 + n, 120 + 40 * n)) for n in range(4)]
@@ -202,3 +203,12 @@ def test_prefixes_stay_within_their_bytes(random_checkpoint: Path) -> None:
         kept = parts.core.runner._prefixes
         assert 0 < kept._bytes <= 2 * size
         assert kept._bytes == sum(prefix.size for prefix in kept._kept.values())
+
+
+def test_what_goes_wrong_outside_of_the_network_ends_no_thread(random_checkpoint: Path) -> None:
+    with opened(random_checkpoint) as parts:
+        row = parts.core.runner.ask(Row(parts.encoded(PROMPTS[0]), soon(), label_ids=[10**9]))  # no such token
+        with pytest.raises(EngineError, match="IndexError"):
+            list(row.results())
+        assert parts.generator.healthy
+        parts.generator.generate(asked("?"), max_tokens=4, until=soon())
