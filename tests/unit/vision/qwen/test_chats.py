@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cs_bot.errors import EngineError, EngineTimeout, PictureError, PromptTooLong
+from cs_bot.errors import EngineError, EngineTimeout, PictureError, PromptTooLong, SchemaRefused
 from cs_bot.vision.base import PictureInput
 from cs_bot.vision.chat import Chat, ChatMessage, ChatPiece, Role
 from cs_bot.vision.qwen.chats import QwenChats
@@ -155,7 +155,7 @@ def test_what_cannot_be_answered_is_said_before_the_first_piece(chats: QwenChats
         chats.chat(asking(user(PictureInput("0" * 64, b"no picture"), "?")), until=soon())
     with pytest.raises(PromptTooLong):
         chats.chat(asking(user("您" * 100_000)), until=soon())
-    with pytest.raises(EngineError, match="can't be followed"):
+    with pytest.raises(SchemaRefused, match="Invalid type: nonsense"):
         chats.chat(asking(schema={"type": "nonsense"}), until=soon())
     with pytest.raises(EngineTimeout):
         list(chats.chat(asking(), until=time.monotonic()))
