@@ -26,7 +26,7 @@ from cs_bot.records import Policy
 from cs_bot.settings import Settings
 from cs_bot.store import migrate
 from cs_bot.store.database import Database
-from cs_bot.store.queries import conversations, metrics, outbound
+from cs_bot.store.queries import conversations, inbox, metrics, outbound
 from cs_bot.web.metrics import exposition
 from tests.plans import plans
 
@@ -128,7 +128,7 @@ def cases(db: Database) -> dict[str, Callable[[], object]]:
 
     def arrive() -> object:
         with _undone(db) as tx:
-            return conversations.arrive(tx, "generic", "shop", "c17", "m-new", "u17")
+            return inbox.arrive(tx, "generic", "shop", [inbox.Arriving("c17", "m-new", "u17")])
 
     def load() -> object:
         return turns.stored(db, 17, settings=Settings(), policy=Policy())

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -22,6 +23,7 @@ BUSY_S = 5.0
 ASK_CLOCK_S = 5.0
 GROUP = 32  # pieces of work that share a commit at most
 LANES = 2
+Item = TypeVar("Item")
 T = TypeVar("T")
 Row = RowMapping  # one row, by column name; modules outside store/ use this name
 
@@ -139,14 +141,15 @@ class Database:
         with self._begin(write=True) as transaction:
             yield transaction
 
-    def write_together(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in a write transaction that it may share with other threads' (group commit); its result.
+    def write_together(self, work: Callable[[Transaction, Sequence[Item]], Sequence[T]], item: Item) -> T:
+        """Have `item` written in a transaction that it may share with other threads' (group commit); its result.
 
-        Whoever gets the lock commits what has queued up meanwhile: many durable writes cost one. When one piece of a
-        batch raises, all are undone and each runs again alone, so `work` must touch nothing but the database.
+        `work` gets all items that share a commit, in the order in which they came, and returns a result for each.
+        Whoever gets the lock commits what has queued up meanwhile: many durable writes cost one. When `work` raises,
+        all is undone and each item is written again alone, so `work` must touch nothing but the database.
         Returns after the commit; raises what `work` raised, or StoreUnavailable.
         """
-        job = _Job(work)
+        job = _Job(work, item)
         lane = self._lanes[next(self._turn) % len(self._lanes)]
         lane.queued.append(job)
         with lane.lock:
@@ -156,11 +159,12 @@ class Database:
             raise job.problem
         return cast(T, job.result)
 
-    def _run_together(self, batch: list["_Job"]) -> None:
+    def _run_together(self, batch: Sequence["_Job"]) -> None:
         try:
             with self.write() as tx:
-                for job in batch:
-                    job.result = job.work(tx)
+                for work, jobs in _by_work(batch):
+                    for job, result in zip(jobs, work(tx, [job.item for job in jobs]), strict=True):
+                        job.result = result
         except Exception as problem:
             if len(batch) > 1 and not (isinstance(problem, StoreUnavailable) and problem.lost):
                 for job in batch:
@@ -207,12 +211,17 @@ class Database:
 
 @dataclass
 class _Job:
-    """One piece of work of write_together()."""
+    """One item of write_together()."""
 
-    work: Callable[[Transaction], Any]
+    work: Callable[[Transaction, Sequence[Any]], Sequence[Any]]
+    item: Any
     result: Any = None
     problem: Exception | None = None
     done: bool = False
+
+
+def _by_work(batch: Sequence[_Job]) -> list[tuple[Callable[[Transaction, Sequence[Any]], Sequence[Any]], list[_Job]]]:
+    return [(work, list(jobs)) for work, jobs in groupby(batch, key=attrgetter("work"))]
 
 
 @dataclass

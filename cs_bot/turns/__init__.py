@@ -1,12 +1,13 @@
 """Claim, renew, absorb, finish, sweep: the only place that moves a turn (invariants 1 and 4)."""
 
-from cs_bot.turns.arrival import arrive, picture_settled
+from cs_bot.turns.arrival import Incoming, arrive, picture_settled
 from cs_bot.turns.holding import ask_a_person, hold, send_back
 from cs_bot.turns.people import release, revoke, take_over
 from cs_bot.turns.work import Finished, Queued, Work, claim, fail, finish, renew, seconds_until_due, stored, sweep
 
 __all__ = [
     "Finished",
+    "Incoming",
     "Queued",
     "Work",
     "arrive",

@@ -7,7 +7,7 @@ import pytest
 from cs_bot.records import End, Kind, Look
 from cs_bot.store import tables
 from cs_bot.store.database import Database
-from cs_bot.store.queries import conversations, customers, messages, pictures, turns
+from cs_bot.store.queries import conversations, customers, inbox, messages, pictures, turns
 from tests.makers import ACCOUNT, CHANNEL, person
 from tests.readings import look
 
@@ -34,19 +34,20 @@ class Talk:
         name = f"m{self.seq}"
         with self.database.write() as tx:
             turn = turns.start(tx, conversation_id, span=(self.seq, self.seq), deadline_s=60)
-            known = {"channel": CHANNEL, "account": ACCOUNT, "external_id": name, "body_sha256": "0" * 64}
-            message_id = messages.add(
-                tx,
+            known = {"external_id": name, "body_sha256": "0" * 64}
+            [event_id] = inbox.add_events(tx, CHANNEL, ACCOUNT, [{**known, "state": "parsed"}])
+            row = {
                 **known,
-                event_id=messages.add_event(tx, **known, state="parsed"),
-                conversation_id=conversation_id,
-                customer_id=customer_id,
-                turn_id=turn["id"],
-                seq=self.seq,
-                sender=sender,
-                sent_at=tx.now(),
-                text="",
-            )
+                "event_id": event_id,
+                "conversation_id": conversation_id,
+                "customer_id": customer_id,
+                "turn_id": turn["id"],
+                "seq": self.seq,
+                "sender": sender,
+                "sent_at": tx.now(),
+                "text": "",
+            }
+            [message_id] = inbox.add_messages(tx, CHANNEL, ACCOUNT, [row])
             assert message_id is not None
             pictures.add_uses(tx, message_id, ["https://shop.example/p.png"] * len(shown))
             for one in shown:

@@ -1,6 +1,7 @@
 """Group commit: durable, isolated, and every caller gets its own result."""
 
 import threading
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import text
@@ -16,14 +17,12 @@ def table(database: Database) -> Database:
     return database
 
 
-def put(n: int) -> object:
-    def work(tx: Transaction) -> int:
-        tx.execute(text("insert into piece (n) values (:n)"), {"n": n})
-        if n % 10 == 7:
-            raise Conflict(f"piece {n}")
-        return n * 2
-
-    return work
+def put(tx: Transaction, numbers: Sequence[int]) -> list[int]:
+    tx.execute(text("insert into piece (n) values (:n)"), [{"n": n} for n in numbers])
+    failed = [n for n in numbers if n % 10 == 7]
+    if failed:
+        raise Conflict(f"piece {failed[0]}")
+    return [n * 2 for n in numbers]
 
 
 def stored(database: Database) -> set[int]:
@@ -36,7 +35,7 @@ def test_many_threads_each_get_their_own_result_and_only_the_failed_are_undone(t
 
     def one(n: int) -> None:
         try:
-            results[n] = table.write_together(put(n))  # type: ignore[arg-type]
+            results[n] = table.write_together(put, n)
         except Conflict as problem:
             results[n] = str(problem)
 
@@ -50,21 +49,21 @@ def test_many_threads_each_get_their_own_result_and_only_the_failed_are_undone(t
 
 
 def test_a_row_is_visible_to_others_before_the_caller_goes_on(table: Database) -> None:
-    assert table.write_together(put(1)) == 2  # type: ignore[arg-type]
+    assert table.write_together(put, 1) == 2
     other = Database(table.engine.url.render_as_string(hide_password=False))
     assert stored(other) == {1}
     other.close()
 
 
 def test_a_database_error_of_one_piece_does_not_fail_the_others(table: Database) -> None:
-    assert table.write_together(put(1)) == 2  # type: ignore[arg-type]
+    assert table.write_together(put, 1) == 2
     together = threading.Barrier(3)
     outcomes: dict[int, object] = {}
 
     def one(n: int) -> None:
         together.wait()
         try:
-            outcomes[n] = table.write_together(put(n))  # type: ignore[arg-type]
+            outcomes[n] = table.write_together(put, n)
         except Exception as problem:
             outcomes[n] = type(problem).__name__
 
@@ -82,5 +81,5 @@ def test_a_database_error_of_one_piece_does_not_fail_the_others(table: Database)
 def test_an_unreachable_database_is_said_to_every_caller() -> None:
     away = Database("postgresql+psycopg://nobody@127.0.0.1:9/none")
     with pytest.raises(StoreUnavailable):
-        away.write_together(lambda tx: tx.now())
+        away.write_together(put, 1)
     away.close()

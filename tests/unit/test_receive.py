@@ -286,7 +286,7 @@ def test_a_message_carries_the_time_the_customer_wrote_it(shop: Services) -> Non
 class AwayDatabase:
     """A database that can't be reached."""
 
-    def write_together(self, _work: object) -> None:
+    def write_together(self, _work: object, _item: object) -> None:
         raise StoreUnavailable
 
 

@@ -1,20 +1,16 @@
 """Conversations: arrival, lease and fence, owner."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import Owner
 from cs_bot.store.database import Transaction
-from cs_bot.store.queries.hashed import hashed_id
-from cs_bot.store.queries.sql import built, insert, insert_for
-from cs_bot.store.tables import UtcTime, conversations, customers, messages, outbound, reviews, revocations
-
-NEW = 2  # next_seq of a conversation whose first message is arriving
+from cs_bot.store.queries.sql import built, insert
+from cs_bot.store.tables import UtcTime, conversations, outbound
 
 
 def open_and_lock(tx: Transaction, channel: str, account: str, external_id: str) -> RowMapping:
@@ -31,101 +27,20 @@ def open_and_lock(tx: Transaction, channel: str, account: str, external_id: str)
     return row
 
 
-@cache
-def _arrival(dialect: str) -> Any:
-    now = bindparam("now", type_=UtcTime)
-    key: dict[str, Any] = {name: bindparam(name) for name in ("channel", "account", "external_id")}
-    return (
-        insert_for(dialect, conversations)
-        .values(**key, created_at=now, updated_at=now, next_seq=NEW)
-        .on_conflict_do_update(
-            index_elements=["channel", "account", "external_id"],
-            set_={"updated_at": now, "next_seq": conversations.c.next_seq + 1},
-        )
-        .returning(*conversations.c)
+_SET_DUE = (
+    update(conversations)
+    .where(conversations.c.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        due_at=bindparam("due", type_=UtcTime),
+        burst_started_at=bindparam("started", type_=UtcTime),
+        updated_at=bindparam("now", type_=UtcTime),
     )
+)
 
 
-@built
-def _surroundings(
-    conversation_id: int,
-    channel: str,
-    account: str,
-    message: str,
-    customer: str,
-    hashed_message: str,
-    hashed_conversation: str,
-) -> Any:
-    review = reviews.c.conversation_id == conversation_id, reviews.c.state == "open"
-    revoked = (
-        revocations.c.channel == channel,
-        revocations.c.account == account,
-        revocations.c.external_id == message,
-    )
-    forgotten = messages.c.channel == channel, messages.c.account == account, messages.c.external_id == hashed_message
-    writer = and_(customers.c.channel == channel, customers.c.account == account, customers.c.external_id == customer)
-    before = conversations.alias("before")
-    itself_before = and_(
-        before.c.channel == channel, before.c.account == account, before.c.external_id == hashed_conversation
-    )
-    return select(
-        select(reviews.c.id).where(*review).scalar_subquery().label("open_review_id"),
-        select(revocations.c.revoked_at).where(*revoked).scalar_subquery().label("revoked_at"),
-        select(messages.c.id).where(*forgotten).scalar_subquery().label("forgotten_id"),
-        before.c.owner.label("owner_before"),
-        before.c.owner_changed_at.label("owner_changed_before"),
-        *(customers.c[name] for name in ("id", "name", "emails", "phones")),
-    ).select_from(select(true()).subquery().outerjoin(customers, writer).outerjoin(before, itself_before))
-
-
-class Arrived(NamedTuple):
-    """A conversation's row, locked, and what a new message finds there."""
-
-    row: RowMapping
-    open_review_id: int | None
-    revoked_at: datetime | None  # the message's revoke came first
-    forgotten: bool  # the message was here before, and only its hash is left
-    customer: RowMapping | None  # who wrote it, when known already
-
-
-def arrive(tx: Transaction, channel: str, account: str, external_id: str, message: str, customer: str) -> Arrived:
-    """As open_and_lock, with the next number taken: next_seq - 1 is this message's (a repeated one leaves a gap).
-
-    The look around is a statement of its own: one that waited for the lock still sees what was before its wait.
-    """
-    key = {"channel": channel, "account": account}
-    row = tx.execute(_arrival(tx.dialect), {**key, "external_id": external_id, "now": tx.now()}).mappings().one()
-    hashed = (hashed_id(channel, account, name) for name in (message, external_id))
-    around = _surroundings(row["id"], channel, account, message, customer, *hashed)
-    found = tx.execute(around).mappings().one()
-    if row["next_seq"] == NEW and row["owner_changed_at"] is None:
-        row = _as_before_it_was_forgotten(tx, row, found)
-    customer_row = found if found["id"] is not None else None
-    return Arrived(row, found["open_review_id"], found["revoked_at"], found["forgotten_id"] is not None, customer_row)
-
-
-def _as_before_it_was_forgotten(tx: Transaction, row: RowMapping, found: RowMapping) -> RowMapping:
-    """A customer's deletion must not give a conversation back to the bot that a person has taken over.
-
-    Nor may a repeated message bring the conversation's id back.
-    """
-    if found["forgotten_id"] is not None:
-        tx.execute(delete(conversations).where(conversations.c.id == row["id"]))
-    elif found["owner_before"] is not None and found["owner_before"] != Owner.BOT:
-        set_owner(tx, row, Owner(found["owner_before"]), found["owner_changed_before"])
-        return get(tx, row["id"])
-    return row
-
-
-@built
-def _set_due(conversation_id: int, due_at: datetime, started: datetime, now: datetime) -> Any:
-    of = conversations.c.id == conversation_id
-    return update(conversations).where(of).values(due_at=due_at, burst_started_at=started, updated_at=now)
-
-
-def set_due(tx: Transaction, conversation_id: int, due_at: datetime, started: datetime) -> None:
-    """When the waiting burst is to be answered."""
-    tx.execute(_set_due(conversation_id, due_at, started, tx.now()))
+def set_due(tx: Transaction, conversation_ids: Collection[int], due_at: datetime, started: datetime) -> None:
+    """When the waiting bursts of conversations that this transaction has locked are to be answered."""
+    tx.execute(_SET_DUE, {"ids": list(conversation_ids), "due": due_at, "started": started, "now": tx.now()})
 
 
 @built

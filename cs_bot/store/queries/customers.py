@@ -1,6 +1,6 @@
 """Customers: one row per person on one account, with contacts that are only ever added."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -18,7 +18,7 @@ from cs_bot.store.tables import customers
 
 @cache
 def _new(dialect: str) -> Any:
-    return insert_for(dialect, customers).on_conflict_do_nothing().returning(customers.c.id)
+    return insert_for(dialect, customers).on_conflict_do_nothing().returning(customers.c.external_id, customers.c.id)
 
 
 def upsert(tx: Transaction, channel: str, account: str, person: Person, *, now: datetime) -> int:
@@ -26,20 +26,51 @@ def upsert(tx: Transaction, channel: str, account: str, person: Person, *, now: 
 
     Contacts are merged: a known one stays although a later event leaves it out.
     """
-    known = tx.row(_by_external_id(channel, account, person.id))
-    return keep(tx, channel, account, person, known=known, now=now)
+    found = known(tx, channel, account, [person.id])
+    return keep(tx, channel, account, [person], known=found, now=now)[0]
+
+
+_KNOWN = select(*(customers.c[name] for name in ("external_id", "id", "name", "emails", "phones"))).where(
+    customers.c.channel == bindparam("channel"),
+    customers.c.account == bindparam("account"),
+    customers.c.external_id.in_(bindparam("names", expanding=True)),
+)
+
+
+def known(tx: Transaction, channel: str, account: str, external_ids: Collection[str]) -> dict[str, RowMapping]:
+    """What is stored of these people, by the platform's id."""
+    rows = tx.execute(_KNOWN, {"channel": channel, "account": account, "names": list(external_ids)}).mappings()
+    return {row["external_id"]: row for row in rows}
 
 
 def keep(
+    tx: Transaction,
+    channel: str,
+    account: str,
+    people: Sequence[Person],
+    *,
+    known: Mapping[str, RowMapping],
+    now: datetime,
+) -> list[int]:
+    """As upsert, for different people whose rows were looked for: who brings nothing new costs no statement."""
+    key = {"channel": channel, "account": account}
+    strangers = sorted((person for person in people if person.id not in known), key=lambda person: person.id)
+    new = [
+        {**key, "external_id": person.id, "created_at": now, "updated_at": now, **_merged(None, person)}
+        for person in strangers
+    ]
+    made = {row[0]: row[1] for row in tx.execute(_new(tx.dialect), new)} if new else {}
+    return [
+        made.get(person.id) or _keep(tx, channel, account, person, known=known.get(person.id), now=now)
+        for person in people
+    ]
+
+
+def _keep(
     tx: Transaction, channel: str, account: str, person: Person, *, known: RowMapping | None, now: datetime
 ) -> int:
-    """The same for a person whose row was looked for: one who brings nothing new costs no statement."""
-    if known is None:
-        key = {"channel": channel, "account": account, "external_id": person.id}
-        found = tx.value(_new(tx.dialect), {**key, "created_at": now, "updated_at": now, **_merged(None, person)})
-        if found is not None:
-            return int(found)
-    elif not _brings_news(known, person):
+    """The same for one who was there already, or came in between."""
+    if known is not None and not _brings_news(known, person):
         return int(known["id"])
     row = tx.row(_lock(channel, account, person.id))  # two events at once must not lose each other's contact
     assert row is not None

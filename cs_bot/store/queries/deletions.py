@@ -209,7 +209,7 @@ def events_by_id(ids: Collection[int]) -> ColumnElement[bool]:
 
 
 def rename_conversations(tx: Transaction, row: RowMapping, found: Collection[tuple[int, str]]) -> None:
-    """Conversations keep the hash of their id, so that whoever has taken one over keeps it (conversations.arrive)."""
+    """Conversations keep the hash of their id, so that whoever has taken one over keeps it (inbox.arrive)."""
     for conversation_id, external_id in found:
         hashed = hashed_id(row["channel"], row["account"], external_id)
         same = (conversations.c.channel == row["channel"]) & (conversations.c.account == row["account"])

@@ -2,54 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, Table, bindparam, case, exists, func, or_, select, union_all, update
+from sqlalchemy import ColumnElement, case, exists, func, or_, select, union_all, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import End, Reason
 from cs_bot.store.database import Transaction
 from cs_bot.store.queries.hashed import both_forms
-from cs_bot.store.queries.sql import built, insert, insert_for
+from cs_bot.store.queries.sql import built, insert
 from cs_bot.store.tables import accounts_seen, customers, events, messages, outbound, picture_uses, revocations
-
-
-@cache
-def _new(dialect: str, table: Table, names: tuple[str, ...]) -> Any:
-    values = {name: bindparam(name, type_=table.c[name].type) for name in names}
-    same = [table.c[name] == values[name] for name in ("channel", "account")]
-    forgotten = exists().where(*same, table.c.external_id == bindparam("hashed", type_=String))
-    new = insert_for(dialect, table).from_select(list(names), select(*values.values()).where(~forgotten))
-    return new.on_conflict_do_nothing(index_elements=["channel", "account", "external_id"]).returning(table.c.id)
-
-
-def _add(tx: Transaction, table: Table, values: dict[str, Any]) -> int | None:
-    """The new row's id; None when the platform's id is known, also as the hash that retention leaves of it.
-
-    Another body is counted, the first is kept; of a forgotten one nothing is left to compare.
-    """
-    forms = both_forms(values["channel"], values["account"], values["external_id"])
-    found = tx.execute(_new(tx.dialect, table, tuple(values)), {**values, "hashed": forms[1]}).scalar()
-    if found is not None:
-        return int(found)
-    tx.execute(
-        update(table)
-        .where(
-            table.c.channel == values["channel"],
-            table.c.account == values["account"],
-            table.c.external_id == values["external_id"],
-            table.c.body_sha256 != values["body_sha256"],
-            table.c.forgotten_at.is_(None),
-        )
-        .values(conflicts=table.c.conflicts + 1)
-    )
-    return None
-
-
-def add_event(tx: Transaction, **values: Any) -> int | None:
-    """Store a raw delivery; None when this delivery id is known (another body is flagged, the first is kept)."""
-    return _add(tx, events, {"received_at": tx.now(), **values})
 
 
 def saw_accounts(tx: Transaction, since_s: float) -> None:
@@ -65,11 +27,6 @@ def saw_accounts(tx: Transaction, since_s: float) -> None:
             channel=row["channel"], account=row["account"], first_seen_at=row["last"], last_seen_at=row["last"]
         )
         tx.execute(new.on_conflict_do_update(index_elements=["channel", "account"], set_={"last_seen_at": row["last"]}))
-
-
-def add(tx: Transaction, **values: Any) -> int | None:
-    """Store a message; None when its id is known for good (another body is flagged, the first is kept)."""
-    return _add(tx, messages, {"received_at": tx.now(), **values})
 
 
 def find(tx: Transaction, channel: str, account: str, external_id: str) -> RowMapping | None:
