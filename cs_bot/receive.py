@@ -15,6 +15,8 @@ from cs_bot.store.database import Database, Transaction
 from cs_bot.store.queries import inbox, orders, product_pictures, products
 from cs_bot.store.queries.sql import sha256
 
+BIG = 100_000  # bytes of a body that is written alone: a statement is held in memory several times over
+
 Ring = Callable[[str], None]
 
 
@@ -74,9 +76,10 @@ class _Brought:
 
     @property
     def alone(self) -> bool:
-        """Whether it may bring more than one new message."""
+        """Whether it is big, or may bring more than one new message."""
         payloads = self.delivery.payloads
-        return len(payloads) > 1 or not all(isinstance(payload, MessageCreated) for payload in payloads)
+        plain = not payloads or (len(payloads) == 1 and isinstance(payloads[0], MessageCreated))
+        return not plain or len(self.request.body) > BIG
 
     @property
     def names(self) -> set[tuple[str, str]]:

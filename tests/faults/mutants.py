@@ -122,7 +122,7 @@ MUTANTS = (
     Mutant(
         "messages are unique",
         s.the_same_message_is_stored_once,
-        (Cut(arrival, "arrive", "external_id=message.message_id,", "external_id=f'{message.message_id}:{event_id}',"),),
+        (Cut(arrival, "_store", '"external_id": one.message.message_id', '"external_id": str(one.event_id)'),),
     ),
     Mutant("the order of sends", s.replies_go_out_in_order, (HEAD,)),
     Mutant("who owns the conversation", s.the_bot_is_silent_in_a_conversation_of_the_desk, (OWNER,)),
@@ -200,7 +200,7 @@ MUTANTS = (
     Mutant(
         "a new message moves the version",
         s.an_approval_of_an_old_version_is_refused,
-        (Cut(arrival, "arrive", "reviews.bump(tx, review_id)", "pass"),),
+        (Cut(arrival, "_take_its_place", "reviews.bump(tx, review_id)", "pass"),),
     ),
     Mutant(
         "only an open review is decided",

@@ -59,7 +59,7 @@ def keep(
         {**key, "external_id": person.id, "created_at": now, "updated_at": now, **_merged(None, person)}
         for person in strangers
     ]
-    made = {row[0]: row[1] for row in tx.execute(_new(tx.dialect), new)} if new else {}
+    made = {row.external_id: row.id for row in tx.execute(_new(tx.dialect), new)} if new else {}
     return [
         made.get(person.id) or _keep(tx, channel, account, person, known=known.get(person.id), now=now)
         for person in people

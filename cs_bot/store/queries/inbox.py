@@ -1,7 +1,7 @@
 """What webhooks bring: raw events, the conversations they come to, messages; many rows with one statement.
 
 The rows of one call are of one account and have different ids. They are written in the order of those ids, so that two
-transactions never wait for each other crosswise.
+transactions seldom wait for each other crosswise.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -43,7 +43,7 @@ def _add(
     now = tx.now()
     fresh = [{"received_at": now, **row} for row in rows if row["external_id"] not in forgotten]
     fresh.sort(key=lambda row: row["external_id"])
-    added = {row[0]: row[1] for row in tx.execute(_new(tx.dialect, table), fresh)} if fresh else {}
+    added = {row.external_id: row.id for row in tx.execute(_new(tx.dialect, table), fresh)} if fresh else {}
     for row in rows:
         if row["external_id"] not in added:
             _count_conflict(tx, table, row)
