@@ -1,6 +1,6 @@
 """Customers: one row per person on one account, with contacts that are only ever added."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from cs_bot.records import Customer
 from cs_bot.schemas import Person
 from cs_bot.store.database import Transaction
 from cs_bot.store.queries.contacts import folded_email, folded_phone
-from cs_bot.store.queries.sql import built, insert_for
+from cs_bot.store.queries.sql import built, insert_for, several
 from cs_bot.store.tables import customers
 
 
@@ -26,21 +26,8 @@ def upsert(tx: Transaction, channel: str, account: str, person: Person, *, now: 
 
     Contacts are merged: a known one stays although a later event leaves it out.
     """
-    found = known(tx, channel, account, [person.id])
-    return keep(tx, channel, account, [person], known=found, now=now)[0]
-
-
-_KNOWN = select(*(customers.c[name] for name in ("external_id", "id", "name", "emails", "phones"))).where(
-    customers.c.channel == bindparam("channel"),
-    customers.c.account == bindparam("account"),
-    customers.c.external_id.in_(bindparam("names", expanding=True)),
-)
-
-
-def known(tx: Transaction, channel: str, account: str, external_ids: Collection[str]) -> dict[str, RowMapping]:
-    """What is stored of these people, by the platform's id."""
-    rows = tx.execute(_KNOWN, {"channel": channel, "account": account, "names": list(external_ids)}).mappings()
-    return {row["external_id"]: row for row in rows}
+    row = tx.row(_by_external_id(channel, account, person.id))
+    return keep(tx, channel, account, [person], known={} if row is None else {person.id: row}, now=now)[0]
 
 
 def keep(
@@ -59,7 +46,7 @@ def keep(
         {**key, "external_id": person.id, "created_at": now, "updated_at": now, **_merged(None, person)}
         for person in strangers
     ]
-    made = {row.external_id: row.id for row in tx.execute(_new(tx.dialect), new)} if new else {}
+    made = {row.external_id: row.id for row in tx.execute(_new(tx.dialect), several(new))} if new else {}
     return [
         made.get(person.id) or _keep(tx, channel, account, person, known=known.get(person.id), now=now)
         for person in people

@@ -9,25 +9,24 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Table, bindparam, delete, literal_column, null, select, union_all, update
+from sqlalchemy import ColumnElement, Table, bindparam, cast, delete, literal_column, null, select, union_all, update
 from sqlalchemy.engine import RowMapping
 
 from cs_bot.records import Owner
 from cs_bot.store.database import Transaction
 from cs_bot.store.queries import conversations as one_conversation
-from cs_bot.store.queries import customers
 from cs_bot.store.queries.hashed import hashed_id
-from cs_bot.store.queries.sql import insert_for, said
-from cs_bot.store.tables import conversations, events, messages, reviews, revocations
+from cs_bot.store.queries.sql import insert_for, said, several
+from cs_bot.store.tables import UtcTime, conversations, customers, events, messages, reviews, revocations
 
 NEW = 2  # next_seq of a conversation whose first message is arriving
 KEY = ["channel", "account", "external_id"]
 
 
-def _of(table: Table, ids: str) -> Any:
-    """The rows of one account whose platform ids are in the list that the parameter `ids` names."""
-    account = table.c.channel == bindparam("channel"), table.c.account == bindparam("account")
-    return account[0] & account[1] & table.c.external_id.in_(bindparam(ids, expanding=True))
+def _of(table: Table, ids: str) -> ColumnElement[bool]:
+    """The rows of one account whose platform ids are in the list that the parameter `ids` gives."""
+    account = (table.c.channel == bindparam("channel")) & (table.c.account == bindparam("account"))
+    return account & table.c.external_id.in_(bindparam(ids, expanding=True))
 
 
 @cache
@@ -43,7 +42,7 @@ def _add(
     now = tx.now()
     fresh = [{"received_at": now, **row} for row in rows if row["external_id"] not in forgotten]
     fresh.sort(key=lambda row: row["external_id"])
-    added = {row.external_id: row.id for row in tx.execute(_new(tx.dialect, table), fresh)} if fresh else {}
+    added = {row.external_id: row.id for row in tx.execute(_new(tx.dialect, table), several(fresh))} if fresh else {}
     for row in rows:
         if row["external_id"] not in added:
             _count_conflict(tx, table, row)
@@ -106,26 +105,26 @@ def _opened(dialect: str) -> Any:
 
 
 def _around() -> Any:
-    """What is seldom there, in one statement: (what, the platform's id of what it belongs to, id, owner, at)."""
-    earlier = select(
-        literal_column("'before'").label("what"),
-        conversations.c.external_id.label("external_id"),
-        conversations.c.id.label("id"),
-        conversations.c.owner.label("owner"),
-        conversations.c.owner_changed_at.label("at"),
+    """Who writes, and what is seldom there, in one statement; `external_id` says to whom or what each row belongs."""
+    c, m = conversations.c, messages.c
+    writer = select(
+        literal_column("'writer'").label("what"),
+        *(customers.c[name] for name in ("external_id", "id", "name", "emails", "phones")),
+        cast(null(), UtcTime).label("at"),
     )
-    revoked = select(literal_column("'revoked'"), revocations.c.external_id, null(), null(), revocations.c.revoked_at)
-    forgotten = select(literal_column("'forgotten'"), messages.c.external_id, messages.c.id, null(), null())
-    review = (
-        select(literal_column("'review'"), conversations.c.external_id, reviews.c.id, null(), null())
-        .join(conversations, conversations.c.id == reviews.c.conversation_id)
-        .where(reviews.c.conversation_id.in_(bindparam("ids", expanding=True)), reviews.c.state == said("open"))
+    before = select(literal_column("'before'"), c.external_id, c.id, c.owner, null(), null(), c.owner_changed_at)
+    forgotten = select(literal_column("'forgotten'"), m.external_id, m.id, *[null()] * 4)
+    revoked = select(literal_column("'revoked'"), revocations.c.external_id, *[null()] * 4, revocations.c.revoked_at)
+    review = select(literal_column("'review'"), c.external_id, reviews.c.id, *[null()] * 4).join(
+        reviews, reviews.c.conversation_id == c.id
     )
+    is_open = c.id.in_(bindparam("ids", expanding=True)), reviews.c.state == said("open")
     return union_all(
-        earlier.where(_of(conversations, "hashed_conversations")),
-        revoked.where(_of(revocations, "messages")),
+        writer.where(_of(customers, "writers")),
+        before.where(_of(conversations, "hashed_conversations")),
         forgotten.where(_of(messages, "hashed_messages")),
-        review,
+        revoked.where(_of(revocations, "messages")),
+        review.where(*is_open),
     )
 
 
@@ -141,17 +140,18 @@ def arrive(tx: Transaction, channel: str, account: str, arriving: Sequence[Arriv
     of, now = {"channel": channel, "account": account}, tx.now()
     names = sorted(one.conversation for one in arriving)
     new = {**of, "created_at": now, "updated_at": now, "next_seq": NEW}
-    opened = tx.execute(_opened(tx.dialect), [{**new, "external_id": name} for name in names]).mappings()
+    opened = tx.execute(_opened(tx.dialect), several([{**new, "external_id": name} for name in names])).mappings()
     rows = {row["external_id"]: row for row in opened}
     hashed = {name: hashed_id(channel, account, name) for one in arriving for name in (one.conversation, one.message)}
     looked_for = {
         "ids": [row["id"] for row in rows.values()],
+        "writers": [one.customer for one in arriving],
         "messages": [one.message for one in arriving],
         "hashed_messages": [hashed[one.message] for one in arriving],
         "hashed_conversations": [hashed[name] for name in names],
     }
-    around = {(row["what"], row["external_id"]): row for row in tx.execute(_AROUND, {**of, **looked_for}).mappings()}
-    known = customers.known(tx, channel, account, [one.customer for one in arriving])
+    found = tx.execute(_AROUND, {**of, **looked_for}).mappings()
+    around = {(row["what"], row["external_id"]): row for row in found}
     return [
         _arrived(
             tx,
@@ -160,7 +160,7 @@ def arrive(tx: Transaction, channel: str, account: str, arriving: Sequence[Arriv
             review=around.get(("review", one.conversation)),
             revoked=around.get(("revoked", one.message)),
             forgotten=("forgotten", hashed[one.message]) in around,
-            customer=known.get(one.customer),
+            customer=around.get(("writer", one.customer)),
         )
         for one in arriving
     ]
@@ -191,7 +191,7 @@ def _as_before_it_was_forgotten(
     """
     if forgotten:
         tx.execute(delete(conversations).where(conversations.c.id == row["id"]))
-    elif before is not None and before["owner"] != Owner.BOT:
-        one_conversation.set_owner(tx, row, Owner(before["owner"]), before["at"])
+    elif before is not None and before["name"] != Owner.BOT:
+        one_conversation.set_owner(tx, row, Owner(before["name"]), before["at"])
         return one_conversation.get(tx, row["id"])
     return row
