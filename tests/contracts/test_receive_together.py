@@ -1,93 +1,29 @@
-"""Webhooks that share a commit: stored with one statement for many, with the outcome as if one came after the other."""
+"""Webhooks that share a commit: stored with one statement for many, each with what it says and nothing else's."""
 
-import random
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, event, func, select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import StatementError
 
 from cs_bot.bootstrap import Services
-from cs_bot.channels.base import Delivery, RawRequest
-from cs_bot.receive import BIG, Received, receive
+from cs_bot.channels.base import RawRequest
+from cs_bot.receive import BIG, Received
 from cs_bot.records import Reason
 from cs_bot.store import tables
-from cs_bot.store.database import Database, Transaction
+from cs_bot.store.database import Database
 from cs_bot.store.queries import conversations, reviews
 from cs_bot.store.queries.hashed import hashed_id
-from cs_bot.testing import RecordingChannel, shop_event, shop_message, shop_request
-from tests.web import services_on
-
-DAY = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
-PICTURE = "https://pictures.example/1.png"
-
-
-class OddChannel(RecordingChannel):
-    """A platform whose delivery `bad` carries a time that no database takes."""
-
-    def parse(self, request: RawRequest) -> Delivery:
-        """As the generic channel does, but for that one."""
-        found = super().parse(request)
-        return replace(found, timestamp=DAY.replace(tzinfo=None)) if found.delivery_id == "bad" else found
+from cs_bot.testing import shop_event, shop_message, shop_request
+from tests.shared_commit import DAY, PICTURE, deliver, rows, shop_on, together
 
 
 @pytest.fixture
 def shop(database: Database, tmp_path: Path) -> Iterator[Services]:
-    services = services_on(database, tmp_path)
-    services.channels["generic", "shop"] = services.channels["generic", "other"] = OddChannel()
-    # One lane on both databases: what a test calls together then shares one commit for sure.
-    database._lanes = database._lanes[:1]
-    yield services
-    services.close()
-
-
-def deliver(shop: Services, request: RawRequest, account: str = "shop") -> Received:
-    return receive(
-        request,
-        channel="generic",
-        account=account,
-        channels=shop.channels,
-        database=shop.database,
-        ring=shop.ring,
-        settings=shop.settings,
-    )
-
-
-def together(shop: Services, requests: Sequence[RawRequest], accounts: Sequence[str] = ()) -> list[Any]:
-    """Deliver from threads of their own, in this order, in one shared commit; what each came back with."""
-    outcomes: list[Any] = [None] * len(requests)
-    begun, go_on = threading.Event(), threading.Event()
-    queued = shop.database._lanes[0].queued
-
-    def hold_up(_tx: Transaction, items: Sequence[None]) -> Sequence[None]:
-        begun.set()
-        assert go_on.wait(30)
-        return items
-
-    def one(n: int) -> None:
-        try:
-            outcomes[n] = deliver(shop, requests[n], accounts[n] if accounts else "shop")
-        except Exception as problem:
-            outcomes[n] = problem
-
-    threads = [threading.Thread(target=shop.database.write_together, args=(hold_up, None))]
-    threads[0].start()
-    assert begun.wait(30)
-    for n in range(len(requests)):
-        threads.append(threading.Thread(target=one, args=(n,)))
-        threads[-1].start()
-        while len(queued) <= n:
-            time.sleep(0.001)
-    go_on.set()
-    for thread in threads:
-        thread.join(30)
-    return outcomes
+    with shop_on(database, tmp_path) as services:
+        yield services
 
 
 def says(text: str = "hello", delivery_id: str | None = None, **data: Any) -> RawRequest:
@@ -101,11 +37,6 @@ def by(n: int, text: str = "hello", **data: Any) -> RawRequest:
 
 def happens(kind: str, **data: Any) -> RawRequest:
     return shop_request(shop_event(kind, data, now=DAY))
-
-
-def rows(shop: Services, table: Table) -> list[dict[str, Any]]:
-    with shop.database.read() as tx:
-        return [dict(row) for row in tx.rows(select(table).order_by(*table.primary_key.columns))]
 
 
 def ends(shop: Services) -> dict[str, str | None]:
@@ -285,57 +216,3 @@ def test_big_bodies_are_not_put_into_one_statement(shop: Services) -> None:
     seen = statements(shop, lambda: together(shop, big))
     assert sum(statement.startswith("INSERT INTO events") for statement in seen) == 2
     assert ends(shop) == {"m1": None, "m2": None}
-
-
-def anything(dice: random.Random) -> RawRequest:
-    """One delivery of few conversations, customers and ids, so that much of it meets."""
-    conversation, message = f"c{dice.randrange(4)}", f"m{dice.randrange(12)}"
-    kind = dice.choices(
-        ["message.created", "message.revoked", "conversation.taken_by_human", "conversation.released", "unheard.of"],
-        [12, 1, 1, 1, 1],
-    )[0]
-    data: dict[str, Any] = {"conversation_id": conversation, "message_id": message}
-    if kind == "message.created":
-        data |= {
-            "customer": {"id": f"u{dice.randrange(5)}", "name": dice.choice([None, "Mei", "Lu"])},
-            "text": dice.choice(["", "hello", "where is it?"]),
-            "sender": dice.choices(["customer", "agent", "bot"], [10, 1, 1])[0],
-            "attachments": [{"url": PICTURE}] * dice.choice([0, 0, 1, 2]),
-        }
-    return shop_request(shop_event(kind, data, now=DAY), delivery_id=f"d{dice.randrange(25)}")
-
-
-def everything(shop: Services) -> dict[str, Any]:
-    """What is stored, without row ids and our own times."""
-    m, e, u, c, p = (tables.messages, tables.events, tables.customers, tables.conversations, tables.picture_uses)
-    of_message = (
-        (m.c.external_id, m.c.seq, m.c.sender, m.c.text, m.c.sent_at, m.c.body_sha256, m.c.conflicts),
-        (m.c.end, m.c.end_reason, m.c.revoked_at.is_not(None), e.c.external_id, u.c.external_id, c.c.external_id),
-    )
-    joined = select(*of_message[0], *of_message[1]).join(e).join(u).join(c).order_by(m.c.external_id)
-    queries = {
-        "events": select(e.c.external_id, e.c.body_sha256, e.c.type, e.c.state, e.c.problem, e.c.conflicts),
-        "messages": joined,
-        "customers": select(u.c.external_id, u.c.name),
-        "conversations": select(
-            c.c.external_id, c.c.next_seq, c.c.owner, c.c.owner_changed_at, c.c.epoch, c.c.due_at.is_not(None)
-        ),
-        "pictures": select(m.c.external_id, func.count()).join(p).group_by(m.c.external_id),
-    }
-    with shop.database.read() as tx:
-        return {name: sorted(tuple(map(str, row)) for row in tx.execute(query)) for name, query in queries.items()}
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_together_is_the_same_as_one_after_the_other(
-    shop: Services, sqlite_template: Path, tmp_path: Path, seed: int
-) -> None:
-    dice = random.Random(seed)
-    requests = [anything(dice) for _ in range(60)]
-    (tmp_path / "one.db").write_bytes(sqlite_template.read_bytes())
-    other = services_on(Database(f"sqlite:///{tmp_path / 'one.db'}"), tmp_path)
-    one_by_one = [deliver(other, request) for request in requests]
-    at_once = [outcome for n in range(0, 60, 20) for outcome in together(shop, requests[n : n + 20])]
-    assert at_once == one_by_one
-    assert everything(shop) == everything(other)
-    other.close()
