@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from cs_bot.bootstrap import Services
 from cs_bot.channels.base import RawRequest
@@ -68,7 +68,10 @@ def test_together_is_the_same_as_one_after_the_other(
     dice = random.Random(seed)
     requests = [anything(dice) for _ in range(60)]
     (tmp_path / "one.db").write_bytes(sqlite_template.read_bytes())
+    undone: list[object] = []
+    event.listen(shop.database.engine, "rollback", undone.append)
     at_once = [outcome for n in range(0, 60, 20) for outcome in together(shop, requests[n : n + 20])]
+    assert undone == []  # each would have been written alone
     with shop_on(Database(f"sqlite:///{tmp_path / 'one.db'}"), tmp_path) as other:
         assert [deliver(other, request) for request in requests] == at_once
         assert everything(other) == everything(shop)
