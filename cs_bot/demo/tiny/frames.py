@@ -111,7 +111,7 @@ def near(rng: random.Random, colour: Colour, by: int) -> Colour:
 @cache
 def _noise() -> NDArray[np.int16]:
     """A field of noise, larger than any picture; each takes a piece of it."""
-    return np.random.default_rng(7).normal(0, 16, (1024, 1024, 1)).astype(np.int16)
+    return np.random.default_rng(7).normal(0, 16, (2048, 2048, 1)).astype(np.int16)
 
 
 def grain(width: int, height: int, rng: random.Random) -> NDArray[np.int16]:
