@@ -1,17 +1,14 @@
 """An engine made of prompts and a generator: classify, then read, from one picture; answers from facts."""
 
 import logging
-import math
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from cs_bot.errors import BotError, EngineError, EngineTimeout
-from cs_bot.records import Item, Kind, Look, ReadField, Record
+from cs_bot.errors import EngineError
+from cs_bot.records import Item, Kind, Look, ReadField
 from cs_bot.vision.answers import (
     READS,
     ComparisonRead,
@@ -31,12 +28,11 @@ from cs_bot.vision.boxes import OrderBoxes, to_locate, with_boxes
 from cs_bot.vision.generating import LABELS, Beats, Generation, Generator, Prompt, kind_shares, weakest
 from cs_bot.vision.prompts import Prompts
 from cs_bot.vision.replies import judged
+from cs_bot.vision.together import Together
 
 LABEL_TOKENS = 8
 LAST_S = 1.0  # what is left of the time when boxes are given up: the fields are worth more
-BEAT_S = 5.0  # how often it is looked whether a generator that beats gets on: well within a third of a turn's lease
 log = logging.getLogger("cs_bot.vision")
-Result = TypeVar("Result", bound=Record)
 Shape = TypeVar("Shape", bound=Strict)
 Answer = TypeVar("Answer")
 
@@ -45,7 +41,8 @@ Answer = TypeVar("Answer")
 class Limits:
     """Seconds a picture or an answer may take, tokens an answer may have, calls at once, turns worth taking at once.
 
-    `boxes`: whether it is asked where an order page's fields stand.
+    `boxes`: whether it is asked where an order page's fields stand. `share_time`: calls at once slow each other down,
+    so that each of a list may take as long as all of them one after the other.
     """
 
     timeout_s: float = 30.0
@@ -53,6 +50,7 @@ class Limits:
     concurrency: int = 4
     turns: int = 1
     boxes: bool = False
+    share_time: bool = False
 
 
 class PromptedVision:
@@ -63,14 +61,18 @@ class PromptedVision:
     def __init__(self, generator: Generator, *, name: str, version: str, prompts: Prompts, limits: Limits) -> None:
         self.name, self.version, self.prompt_version = name, version, prompts.version
         self._generator, self._prompts, self._limits = generator, prompts, limits
-        self._pool = ThreadPoolExecutor(limits.concurrency, thread_name_prefix=f"vision-{name}")
-        self._closed = False
-        self._closing = threading.Lock()
+        self._together = Together(
+            name,
+            most=limits.concurrency,
+            timeout_s=limits.timeout_s,
+            share_time=limits.share_time,
+            beats=self._beats,
+        )
 
     @property
     def healthy(self) -> bool:
         """False once closed, or when the generator hangs."""
-        return not self._closed and self._generator.healthy
+        return not self._together.closed and self._generator.healthy
 
     @property
     def turns(self) -> int:
@@ -80,7 +82,7 @@ class PromptedVision:
     @property
     def available(self) -> bool:
         """False while it is known that a call would fail."""
-        return not self._closed and self._generator.available
+        return not self._together.closed and self._generator.available
 
     def check(self) -> str:
         """One line on what would answer; raises EngineError or ConfigError when nothing would."""
@@ -94,7 +96,7 @@ class PromptedVision:
         progress: Callable[[], None] | None = None,
     ) -> list[Look | EngineError]:
         """One result a picture, in order; each has `timeout_s` of its own."""
-        results = self._all([partial(self._look, picture) for picture in pictures], deadline_s, progress)
+        results = self._together.run([partial(self._look, picture) for picture in pictures], deadline_s, progress)
         counted(self.name, "look", results)
         return results
 
@@ -106,59 +108,17 @@ class PromptedVision:
         progress: Callable[[], None] | None = None,
     ) -> list[Words | EngineError]:
         """One result an ask, in order; each has `timeout_s` of its own."""
-        results = self._all([partial(self._write, ask) for ask in asks], deadline_s, progress)
+        results = self._together.run([partial(self._write, ask) for ask in asks], deadline_s, progress)
         counted(self.name, "write", results)
         return results
 
     def close(self) -> None:
         """Later calls come back as EngineError. Safe to call twice."""
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._generator.close()
-
-    def _all(
-        self,
-        jobs: Sequence[Callable[[float], Result]],
-        deadline_s: float | None,
-        progress: Callable[[], None] | None,
-    ) -> list[Result | EngineError]:
-        """Run all jobs in the pool; `progress` is told here, in the caller's thread, as each one ends and while it
-        is seen that the generator gets on."""
-        until = math.inf if deadline_s is None else time.monotonic() + deadline_s
-        if deadline_s is not None and deadline_s <= 0:
-            return [EngineTimeout("no time was left") for _ in jobs]
-        with self._closing:
-            if self._closed:
-                return [EngineError("the engine is closed") for _ in jobs]
-            futures = [self._pool.submit(self._safely, job, until) for job in jobs]
-        waiting: set[Future[Result | EngineError]] = set(futures)
-        beats = self._beats()
-        try:
-            while waiting and (left := until - time.monotonic()) > 0:
-                done, waiting = wait(waiting, timeout=min(BEAT_S, left), return_when=FIRST_COMPLETED)
-                moved, beats = beats != self._beats(), self._beats()
-                for _ in range(len(done) or moved) if progress is not None else ():
-                    progress()  # type: ignore[misc]
-        finally:
-            for future in waiting:
-                future.cancel()
-        return [_result(future) for future in futures]
+        if self._together.close():
+            self._generator.close()
 
     def _beats(self) -> int:
         return self._generator.beats if isinstance(self._generator, Beats) else 0
-
-    def _safely(self, job: Callable[[float], Result], until: float) -> Result | EngineError:
-        try:
-            return job(min(until, time.monotonic() + self._limits.timeout_s))
-        except EngineError as failure:
-            return failure
-        except BotError as failure:
-            return EngineError(str(failure))
-        except Exception as failure:  # whatever it is concerns this picture only
-            return EngineError(f"the engine failed ({type(failure).__name__})")
 
     def _look(self, picture: PictureInput, until: float) -> Look:
         started = time.perf_counter()
@@ -268,12 +228,6 @@ class _Seen:
     items: tuple[Item, ...] = ()
     notes: list[str] = field(default_factory=list)
     signals: dict[str, float] = field(default_factory=dict)
-
-
-def _result(future: Future[Result | EngineError]) -> Result | EngineError:
-    return (
-        future.result() if future.done() and not future.cancelled() else EngineTimeout("there was no time for this one")
-    )
 
 
 def _likelihood(name: str, generation: Generation) -> dict[str, float]:

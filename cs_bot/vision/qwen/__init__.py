@@ -30,7 +30,7 @@ def build(settings: EngineSettings, progress: Progress | None = None) -> "Prompt
     boxes = core.gpu if settings.boxes == "auto" else settings.boxes == "on"
     boxes = boxes and (loaded.profile is None or loaded.profile.boxes)
     for shape in SHAPES:
-        core.vocabulary.matcher(json_schema(shape))
+        core.vocabulary.grammars.matcher(json_schema(shape))
     core.vocabulary.label_ids(LABELS)
     own = None if loaded.profile is None else loaded.profile.prompts
     return PromptedVision(
@@ -38,7 +38,14 @@ def build(settings: EngineSettings, progress: Progress | None = None) -> "Prompt
         name="qwen",
         version=f"{core.version},t{settings.temperature:g}{',boxes' if boxes else ''}",
         prompts=own or load_prompts(),
-        limits=Limits(settings.timeout_s, settings.max_new_tokens, core.runner.rows, core.turns, boxes),
+        limits=Limits(
+            settings.timeout_s,
+            settings.max_new_tokens,
+            concurrency=core.runner.rows,
+            turns=core.turns,
+            boxes=boxes,
+            share_time=not core.gpu,
+        ),
     )
 
 

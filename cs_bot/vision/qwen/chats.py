@@ -7,8 +7,8 @@ from cs_bot.errors import EngineError
 from cs_bot.vision.chat import Chat, ChatPiece, ChatState
 from cs_bot.vision.qwen.core import Core
 from cs_bot.vision.qwen.decoding import Answer, Wish
+from cs_bot.vision.qwen.grammar import Matcher
 from cs_bot.vision.qwen.row import Row
-from cs_bot.vision.qwen.vocabulary import Matcher
 
 
 class QwenChats:
@@ -47,7 +47,7 @@ class QwenChats:
         self._core.close()
 
     def _matcher(self, chat: Chat) -> Matcher | None:
-        return None if chat.schema is None else self._core.vocabulary.matcher(chat.schema)
+        return None if chat.schema is None else self._core.vocabulary.grammars.matcher(chat.schema)
 
     def _pieces(self, row: Row, *, likelihoods: bool) -> Iterator[ChatPiece]:
         self._core.runner.ask(row)

@@ -11,7 +11,8 @@ import torch
 from cs_bot.errors import EngineError
 from cs_bot.vision.chat import ChatPiece
 from cs_bot.vision.generating import Token
-from cs_bot.vision.qwen.vocabulary import Characters, Matcher, Vocabulary
+from cs_bot.vision.qwen.grammar import Matcher
+from cs_bot.vision.qwen.vocabulary import Characters, Vocabulary
 
 LOOP_PERIOD, LOOP_TOKENS = 16, 64  # the same up to 16 tokens over and over, for 64 tokens
 
@@ -120,9 +121,9 @@ def advance(logits: Any, answers: Sequence[Answer]) -> list[ChatPiece | EngineEr
 
     A row without numbers is an error, and so is one whose schema can't be followed any further; the others go on.
     """
+    allowed, refused = _allowed(answers)  # first: a GPU still works on the logits
     sound = logits.isfinite().all(-1).tolist()
     logprobs = logits.log_softmax(-1)
-    allowed, refused = _allowed(answers)
     masked = logits.masked_fill(~allowed.to(logits.device), -math.inf)
     chosen = masked.argmax(-1)
     for row, answer in enumerate(answers):
@@ -140,16 +141,15 @@ def advance(logits: Any, answers: Sequence[Answer]) -> list[ChatPiece | EngineEr
 
 def _allowed(answers: Sequence[Answer]) -> tuple[Any, dict[int, EngineError]]:
     """Which tokens may come next, a row an answer, and what is wrong with the rows that can't go on."""
-    rows, refused = [], {}
-    for row, answer in enumerate(answers):
-        allowed = answer.vocabulary.writable[: answer.vocabulary.size]
-        if answer.matcher is not None:
-            try:
-                allowed = answer.matcher.allowed()
-            except EngineError as problem:
-                refused[row] = problem
-        rows.append(allowed)
-    return torch.from_numpy(np.stack(rows)), refused
+    vocabulary = answers[0].vocabulary
+    allowed = np.tile(vocabulary.writable[: vocabulary.size], (len(answers), 1))
+    bound = {row: answer.matcher for row, answer in enumerate(answers) if answer.matcher is not None}
+    if bound:
+        allowed[list(bound)] = vocabulary.grammars.allowed(list(bound.values()))
+    refused: dict[int, EngineError] = {
+        row: problem for row, matcher in bound.items() if (problem := matcher.problem) is not None
+    }
+    return torch.from_numpy(allowed), refused
 
 
 def _drawn(logits: Any, answer: Answer) -> int:

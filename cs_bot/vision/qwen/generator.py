@@ -54,7 +54,7 @@ class QwenGenerator:
             asked = self._encoded(prompt, max_tokens)
             answer = None
             if not labels:
-                matcher = None if schema is None else self._core.vocabulary.matcher(json_schema(schema))
+                matcher = None if schema is None else self._core.vocabulary.grammars.matcher(json_schema(schema))
                 answer = Answer(self._core.vocabulary, Wish(max_tokens, self._temperature), matcher)
             row = self._core.runner.ask(Row(asked, until, answer, label_ids))
         (result,) = row.results()

@@ -133,7 +133,7 @@ class Batch:
             ids[row, most - len(tokens) :] = torch.tensor(tokens)
             places[row, most - len(tokens) :] = torch.arange(len(tokens)) + self._positions[row]
             real[row, most - len(tokens) :] = True
-        mask = self._longer(real.to(device))
+        mask = self._longer(real, device)
         out = self._network.model(
             input_ids=ids.to(device),
             attention_mask=mask,
@@ -193,14 +193,14 @@ class Batch:
             cache.layers.append(_Layer(*(pairs[0] if len(pairs) == 1 else map(torch.cat, zip(*pairs, strict=True)))))
         return cache
 
-    def _longer(self, real: Any) -> Any:
+    def _longer(self, real: Any, device: Any) -> Any:
         """The mask after the next tokens."""
         if self._mask is None and bool(real.all()):
             return None
         before = self._mask
         if before is None:
-            before = torch.ones(len(self), self._cache.get_seq_length(), dtype=torch.bool, device=real.device)
-        return torch.cat([before, real], 1)
+            before = torch.ones(len(self), self._cache.get_seq_length(), dtype=torch.bool, device=device)
+        return torch.cat([before, real.to(device)], 1)
 
 
 def _columns(real: Any) -> Any:

@@ -1,19 +1,19 @@
-"""Tokens: texts in which no data can pose as a control token, answers as whole characters, grammars."""
+"""Tokens: texts in which no data can pose as a control token, answers as whole characters."""
 
 import codecs
 import json
-from collections.abc import Iterable, Mapping
-from functools import cached_property, lru_cache
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from cs_bot.errors import ConfigError, SchemaRefused
+from cs_bot.errors import ConfigError
+from cs_bot.vision.qwen.grammar import Grammars
 
 _PROBE = "您好 Aé🙂 {p1.price}\n"
-_SPACE = " ?"  # between the parts of JSON: one blank at most, so that no answer is an endless row of them
 
 
 class Vocabulary:
@@ -57,15 +57,10 @@ class Vocabulary:
             raise ConfigError(f"this checkpoint's tokenizer can't tell the labels apart: {', '.join(labels)}")
         return first
 
-    def matcher(self, schema: Mapping[str, Any]) -> "Matcher":
-        """Follows one answer that must have this JSON schema; raises SchemaRefused for one that can't be followed."""
-        return Matcher(self._guidance, _grammar(json.dumps(schema)), self.size)
-
     @cached_property
-    def _guidance(self) -> Any:
-        from llguidance.hf import from_tokenizer
-
-        return from_tokenizer(self._tokenizer, n_vocab=self.size, eos_token=sorted(self.ends))
+    def grammars(self) -> Grammars:
+        """Grammars over these tokens; made at the first use, which takes seconds for a real vocabulary."""
+        return Grammars(self._tokenizer, size=self.size, ends=self.ends)
 
     def _check(self, added: list[str]) -> None:
         if self.text_of(self.plain(_PROBE)) != _PROBE:
@@ -73,53 +68,6 @@ class Vocabulary:
         known = {self._control.token_to_id(content) for content in added}
         if known & set(self.plain("".join(added))):
             raise ConfigError("this checkpoint's tokenizer takes words of customers for control tokens")
-
-
-class Matcher:
-    """Which tokens may come next in one answer that follows a grammar."""
-
-    def __init__(self, guidance: Any, grammar: str, size: int) -> None:
-        from llguidance import LLMatcher
-
-        self._of = guidance, grammar, size
-        self._matcher, self._size = LLMatcher(guidance, grammar, log_level=0), size
-        self._check()
-
-    def anew(self) -> "Matcher":
-        """The same grammar from its beginning."""
-        return Matcher(*self._of)
-
-    def allowed(self) -> NDArray[np.bool_]:
-        """One truth a token of the vocabulary."""
-        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
-        self._check()
-        return np.unpackbits(bits, bitorder="little")[: self._size].astype(np.bool_)
-
-    def add(self, token: int) -> None:
-        """The token that was chosen."""
-        self._matcher.consume_token(token)
-
-    def _check(self) -> None:
-        if self._matcher.is_error():
-            raise _refused(self._matcher.get_error())
-
-
-@lru_cache(maxsize=64)
-def _grammar(schema: str) -> str:
-    from llguidance import LLMatcher
-
-    spacing = {"whitespace_flexible": True, "whitespace_pattern": _SPACE}
-    try:
-        return str(LLMatcher.grammar_from_json_schema(schema, defaults=spacing))
-    except ValueError as problem:
-        raise _refused(problem) from None
-
-
-def _refused(problem: object) -> SchemaRefused:
-    """The first line alone: state of the parser follows, with what has been written so far."""
-    return SchemaRefused(
-        f"answers can't be made to follow this JSON schema: {str(problem).partition(chr(10))[0][:200]}"
-    )
 
 
 class Characters:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from cs_bot.errors import ConfigError, EngineError, EngineTimeout
 from cs_bot.records import Kind, Look
-from cs_bot.vision import prompted
+from cs_bot.vision import together
 from cs_bot.vision.base import Ask, PictureInput, Words
 from cs_bot.vision.generating import Generation, Prompt
 from cs_bot.vision.prompted import Limits, PromptedVision
@@ -157,7 +157,7 @@ class Slow(Scripted):
 def test_a_long_answer_tells_of_progress_while_the_generator_gets_on(
     beating: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prompted, "BEAT_S", 0.1)  # patch: a test can't wait that long
+    monkeypatch.setattr(together, "BEAT_S", 0.1)  # patch: a test can't wait that long
     engine = PromptedVision(Slow(0.6, beating), name="x", version="1", prompts=load_prompts(), limits=Limits())
     told: list[int] = []
     (look,) = engine.look(pictures("a"), progress=lambda: told.append(1))
@@ -165,3 +165,24 @@ def test_a_long_answer_tells_of_progress_while_the_generator_gets_on(
     assert (len(told) > 2) is beating
     assert len(told) >= 1
     engine.close()
+
+
+@pytest.mark.parametrize("share_time", [True, False])
+def test_pictures_that_slow_each_other_down_may_have_the_time_of_all(share_time: bool) -> None:
+    given: list[float] = []
+
+    class Timed(Scripted):
+        def generate(self, *args: Any, until: float, **options: Any) -> Generation:
+            given.append(until - time.monotonic())
+            return super().generate(*args, until=until, **options)
+
+    engine = PromptedVision(
+        Timed(lambda _: Generation("other")),
+        name="x",
+        version="1",
+        prompts=load_prompts(),
+        limits=Limits(timeout_s=100.0, concurrency=3, share_time=share_time),
+    )
+    engine.look(pictures(*"abcde"))
+    engine.close()
+    assert [round(seconds, -1) for seconds in given] == [300 if share_time else 100] * 5

@@ -116,7 +116,7 @@ def test_a_template_that_loses_texts_is_refused(random_checkpoint: Path) -> None
 
 def test_a_schema_that_no_grammar_can_follow_is_refused(parts: Parts) -> None:
     with pytest.raises(SchemaRefused, match="Invalid type: nonsense"):
-        parts.vocabulary.matcher({"type": "object", "properties": {"a": {"type": "nonsense"}}})
+        parts.vocabulary.grammars.matcher({"type": "object", "properties": {"a": {"type": "nonsense"}}})
 
 
 def test_an_answer_holds_no_control_token(parts: Parts) -> None:
