@@ -57,7 +57,7 @@ def _words(request: Request) -> words.Words:
 
 def plain_page(template: str, **values: Any) -> HTMLResponse:
     """A page without a visitor: no language, no session."""
-    return HTMLResponse(_templates().get_template(template).render(**values))
+    return HTMLResponse(_templates().get_template(template).render(assets=_assets_version(), **values))
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from cs_bot.errors import EngineError
 from cs_bot.testing import ScriptedChats
-from cs_bot.vision.chat import ChatState
+from cs_bot.vision.chat import Chat, ChatPiece, ChatState
 from cs_bot.web.service.run import serve
 from cs_bot.web.service.shapes import Completion, ErrorBody
 from tests.served import CHAT, KEY, asking, client, data_url, picture, running, settings_of, shown, words
@@ -399,6 +399,27 @@ def test_a_client_that_hangs_up_before_its_answer_stops_the_computation() -> Non
     with running(chats) as address:
         where = urlsplit(address)
         body = json.dumps(asking("a very long answer " * 50)).encode()
+        with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as line:
+            line.sendall(head(len(body)) + body)
+            wait_for(lambda: chats.now == 1, "the chat's begin", 5)
+        wait_for(lambda: chats.now == 0, "the end of the computation", 5)
+        assert chats.stopped == 1
+
+
+class Silent(ScriptedChats):
+    """A checkpoint that gives signs of life and no answer."""
+
+    def _pieces(self, chat: Chat, until: float) -> Iterator[ChatPiece]:
+        while time.monotonic() < until:
+            time.sleep(0.02)
+            yield ChatPiece()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_before_the_first_piece_stops_the_computation(stream: bool) -> None:
+    chats = Silent()
+    with running(chats) as address:
+        where, body = urlsplit(address), json.dumps(asking("hello", stream=stream)).encode()
         with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as line:
             line.sendall(head(len(body)) + body)
             wait_for(lambda: chats.now == 1, "the chat's begin", 5)

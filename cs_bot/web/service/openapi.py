@@ -1,21 +1,22 @@
 """The service's OpenAPI: two ways to send a chat on one path, examples, and a page without outside assets."""
 
 import json
+import re
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from markupsafe import Markup, escape
 
 from cs_bot import __version__
-from cs_bot.web.service.shapes import ChatRequest, Options
+from cs_bot.web.service.shapes import EXAMPLE, EXAMPLE_ANSWER, ChatRequest, Options
 
 CHAT = "/v1/chat/completions"
 ABOUT = """A checkpoint that sees pictures, behind the protocol of OpenAI's chat completions: official clients work with
 `base_url` set to this server's address and `/v1`. Send the key as `Authorization: Bearer <key>`."""
-EXAMPLE = {
-    "prompt": "What colour is this mug?",
-    "max_tokens": 64,
-}
+FORM_EXAMPLE = {"prompt": "What colour is this mug?", "max_tokens": 64}
+CURL = """curl http://127.0.0.1:8000/v1/chat/completions -H "Authorization: Bearer $KEY" \\
+    -F image=@photo.jpg -F prompt="What colour is this mug?" -F max_tokens=64"""
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -62,25 +63,32 @@ def _form(parts: dict[str, Any]) -> dict[str, Any]:
         "system": {"type": "string", "description": "what the checkpoint is told first"},
     }
     as_json = {name: {**text, "description": f"{name} as JSON"} for name in ("response_format", "stream_options")}
-    return {"type": "object", "required": ["prompt"], "properties": {**own, **options, **as_json}, "example": EXAMPLE}
+    return {
+        "type": "object",
+        "required": ["prompt"],
+        "properties": {**own, **options, **as_json},
+        "example": FORM_EXAMPLE,
+    }
 
 
 def page(document: dict[str, Any]) -> dict[str, Any]:
-    """What the page of /docs shows: each call with its words, and the shapes as JSON."""
+    """What the page of /docs shows: each call with its words and examples, and the shapes as JSON."""
+    examples = {CHAT: [CURL, json.dumps(EXAMPLE, indent=2), json.dumps(EXAMPLE_ANSWER, indent=2)]}
     calls = [
         {
             "method": method.upper(),
             "path": path,
-            "summary": call.get("summary", ""),
-            "words": call.get("description", ""),
-            "answers": {status: answer["description"] for status, answer in sorted(call["responses"].items())},
+            "words": _marked(call.get("description", "")),
+            "examples": examples.get(path, []),
+            "answers": {status: _marked(answer["description"]) for status, answer in sorted(call["responses"].items())},
         }
         for path, methods in document["paths"].items()
         for method, call in methods.items()
     ]
-    example = document["components"]["schemas"]["ChatRequest"]["examples"][0]
-    shapes = {
-        name: json.dumps(shape, indent=2, ensure_ascii=False)
-        for name, shape in document["components"]["schemas"].items()
-    }
-    return {"calls": calls, "example": json.dumps(example, indent=2), "shapes": shapes, "about": ABOUT}
+    shapes = {name: json.dumps(shape, indent=2) for name, shape in document["components"]["schemas"].items()}
+    return {"calls": calls, "shapes": shapes, "about": _marked(ABOUT), "version": __version__}
+
+
+def _marked(words: str) -> Markup:
+    """Words with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))

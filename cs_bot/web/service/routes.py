@@ -157,7 +157,11 @@ router.add_api_route(
     summary="Chat with texts and pictures",
     response_model=None,
     responses={
-        200: {"model": Completion, "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {
+            "model": Completion,
+            "description": "the answer, or the stream",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
         **_fails(*WHY),
     },
 )

@@ -7,6 +7,42 @@ from pydantic import BaseModel, ConfigDict, Field
 MAX_MESSAGES = 256
 MAX_STOPS = 16
 CHECKPOINT = "Qwen/Qwen3-VL-2B-Instruct"  # of the examples
+EXAMPLE: dict[str, Any] = {
+    "model": CHECKPOINT,
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "image_url", "image_url": {"url": "https://img.example.com/mug.jpg"}},
+                {"type": "text", "text": "What colour is this mug?"},
+            ],
+        }
+    ],
+    "max_tokens": 64,
+}
+EXAMPLE_ANSWER: dict[str, Any] = {
+    "id": "chatcmpl-2b29a0df25444c6393b9726209717990",
+    "object": "chat.completion",
+    "created": 1795658461,
+    "model": CHECKPOINT,
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "The mug is white.", "refusal": None},
+            "logprobs": None,
+            "finish_reason": "stop",
+        }
+    ],
+    "usage": {"prompt_tokens": 312, "completion_tokens": 6, "total_tokens": 318},
+}
+EXAMPLE_ERROR: dict[str, Any] = {
+    "error": {
+        "message": "picture 1: not a JPEG, PNG, WebP or GIF picture",
+        "type": "invalid_request_error",
+        "param": "messages",
+        "code": "invalid_image",
+    }
+}
 
 
 class Sent(BaseModel):
@@ -105,25 +141,7 @@ class ChatRequest(Options):
 
     messages: list[Said] = Field(min_length=1, max_length=MAX_MESSAGES)
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": CHECKPOINT,
-                    "messages": [
-                        {
-                            "role": "user",
-                            "content": [
-                                {"type": "image_url", "image_url": {"url": "https://img.example.com/mug.jpg"}},
-                                {"type": "text", "text": "What colour is this mug?"},
-                            ],
-                        }
-                    ],
-                    "max_tokens": 64,
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
 
 class Alternative(BaseModel):
@@ -182,6 +200,8 @@ class Completion(BaseModel):
     choices: list[Choice]
     usage: Usage
 
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_ANSWER]})
+
 
 class Delta(BaseModel):
     """What is new in a piece."""
@@ -239,6 +259,8 @@ class ErrorBody(BaseModel):
     """Every answer that is no success."""
 
     error: Problem
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_ERROR]})
 
 
 class Health(BaseModel):
