@@ -45,6 +45,8 @@ def open_core(loaded: Loaded, settings: EngineSettings) -> Core:
     """Start the engine's thread over a loaded checkpoint. Raises ConfigError for one that can't be used."""
     network, config = loaded.network, loaded.network.config
     gpu = loaded.device.type != "cpu"
+    if loaded.device.type == "cuda":
+        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every length: half the turns (measured/qwen.md)
     vocabulary = Vocabulary(
         loaded.processor.tokenizer,
         size=network.get_output_embeddings().weight.shape[0],
