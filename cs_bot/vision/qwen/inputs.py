@@ -43,10 +43,14 @@ class Picture:
     _values: Any = None
 
     def values(self) -> Any:
-        """The patches as the vision tower takes them, computed once."""
+        """The patches as the vision tower takes them; kept until they are forgotten."""
         if self._values is None:
             self._values = self._make()
         return self._values
+
+    def forget(self) -> None:
+        """Give the memory back."""
+        self._values = None
 
 
 @dataclass(frozen=True)
@@ -155,14 +159,14 @@ class Inputs:
         key = f"{named}:{budget.least}:{budget.most}:{budget.scale:g}"
         with self._lock:
             known = self._grids.get(key)
-        if known is not None:
-            return Picture(key, *known, lambda: self._patches(picture.data, budget)[1])
-        (grid, shrunk), values = self._patches(picture.data, budget)
-        with self._lock:
-            self._grids[key] = grid, shrunk
-            while len(self._grids) > _KEPT_GRIDS:
-                self._grids.popitem(last=False)
-        return Picture(key, grid, shrunk, lambda: values, values)
+        values = None
+        if known is None:
+            known, values = self._patches(picture.data, budget)
+            with self._lock:
+                self._grids[key] = known
+                while len(self._grids) > _KEPT_GRIDS:
+                    self._grids.popitem(last=False)
+        return Picture(key, *known, lambda: self._patches(picture.data, budget)[1], values)
 
     def _patches(self, data: bytes, budget: Budget) -> tuple[tuple[tuple[int, int, int], float], Any]:
         image = pixels_of(data)

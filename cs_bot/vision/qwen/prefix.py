@@ -119,6 +119,7 @@ class Batch:
         self._whole = starts[0].cache is None
         self._mask: Any = None  # (rows, tokens); None when nothing is padding
         self._cache = self._beside(starts) if self._whole else copy.deepcopy(starts[0].cache)
+        self._before = self._state()
         assert self._whole or len(starts) == 1
 
     def __len__(self) -> int:
@@ -126,6 +127,7 @@ class Batch:
 
     def forward(self, pending: Sequence[Sequence[int]]) -> Any:
         """Run the next tokens of each row; the likelihoods of what follows as logits (rows, vocabulary), float32."""
+        self._before = self._state()
         device, most = self._network.device, max(map(len, pending))
         ids = torch.zeros(len(pending), most, dtype=torch.long)
         places, real = torch.zeros_like(ids), torch.zeros(len(pending), most, dtype=torch.bool)
@@ -133,15 +135,14 @@ class Batch:
             ids[row, most - len(tokens) :] = torch.tensor(tokens)
             places[row, most - len(tokens) :] = torch.arange(len(tokens)) + self._positions[row]
             real[row, most - len(tokens) :] = True
-        mask = self._longer(real, device)
+        self._mask = self._longer(real, device)
         out = self._network.model(
             input_ids=ids.to(device),
-            attention_mask=mask,
+            attention_mask=self._mask,
             position_ids=places.to(device).expand(3, -1, -1),
             past_key_values=self._cache,
             use_cache=True,
         )
-        self._mask = mask
         self._positions = [at + len(tokens) for at, tokens in zip(self._positions, pending, strict=True)]
         return self._network.lm_head(out.last_hidden_state[:, -1].contiguous()).float()
 
@@ -172,14 +173,16 @@ class Batch:
         self._mask = None if mask is None or bool(mask[:, used].all()) else mask[:, used]
 
     def undo(self) -> bool:
-        """Forget what a call that failed half-way has added; False when that can't be done."""
+        """Forget the last call, also one that failed half-way; False when that can't be done."""
         if not self._whole:
             return False
-        length = min(layer.get_seq_length() for layer in self._cache.layers)
-        length = length if self._mask is None else min(length, self._mask.shape[1])
+        length, self._positions, self._mask = self._before
         for layer in self._cache.layers:
             layer.keys, layer.values = layer.keys[:, :, :length], layer.values[:, :, :length]
         return True
+
+    def _state(self) -> tuple[int, list[int], Any]:
+        return self._cache.get_seq_length(), self._positions, self._mask
 
     def _beside(self, starts: Sequence[Prefix]) -> Any:
         """One cache of several rows."""

@@ -1,11 +1,9 @@
 """One thread that runs the network: what is asked together runs together, and what finishes leaves."""
 
 import contextlib
-import gc
 import logging
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +11,9 @@ from typing import Any
 import torch
 
 from cs_bot.errors import BotError, EngineError, EngineFull, EngineTimeout
-from cs_bot.vision.qwen.decoding import advance, named
+from cs_bot.vision.chat import ChatPiece
+from cs_bot.vision.qwen.decoding import Named, advance, named
+from cs_bot.vision.qwen.memory import free_memory, is_out_of_memory
 from cs_bot.vision.qwen.prefix import Batch, Prefix, Prefixes, open_prefixes
 from cs_bot.vision.qwen.row import LATE, Row
 from cs_bot.vision.qwen.vocabulary import Vocabulary
@@ -166,9 +166,7 @@ class Runner:
     def _resume(self, rows: list[Row]) -> None:
         """Put rows side by side and go on with them."""
         batch = Batch(self._network, [row.start for row in rows if row.start is not None])
-        self._go_on(batch, rows, batch.forward([row.pending for row in rows]))
-        for row in rows:
-            row.start = None
+        self._go_on(batch, rows, self._answered(rows, batch.forward([row.pending for row in rows])))
 
     def _step(self, batch: Batch, rows: list[Row]) -> None:
         """The next token of rows that run, without those that nobody waits for any more."""
@@ -178,7 +176,7 @@ class Runner:
             return
         batch.keep(kept)
         try:
-            logits = batch.forward([row.pending for row in rows])
+            results = self._answered(rows, batch.forward([row.pending for row in rows]))
         except Exception as problem:  # whatever a kernel raises
             failure = self._understood(problem)
             if not batch.undo():
@@ -190,17 +188,26 @@ class Runner:
             del batch  # its memory is needed
             self._in_parts(rows, self._resume)
             return
-        self._go_on(batch, rows, logits)
+        self._go_on(batch, rows, results)
 
-    def _go_on(self, batch: Batch, rows: list[Row], logits: Any) -> None:
-        """Choose, tell, and keep the rows that go on."""
+    def _answered(self, rows: list[Row], logits: Any) -> list[ChatPiece | Named | BotError]:
+        """What each row makes of its logits."""
         self._beat()
-        writing = [at for at, row in enumerate(rows) if row.answer is not None]
-        chosen = advance(logits[writing], [row.answer for row in rows if row.answer is not None]) if writing else []
-        results = dict(zip(writing, chosen, strict=True))
+        writing = {at: row.answer for at, row in enumerate(rows) if row.answer is not None}
+        chosen = dict(
+            zip(writing, advance(logits[list(writing)], list(writing.values())) if writing else [], strict=True)
+        )
+        return [
+            chosen[at] if at in chosen else named(logits[at], row.label_ids, self._vocabulary)
+            for at, row in enumerate(rows)
+        ]
+
+    def _go_on(self, batch: Batch, rows: list[Row], results: list[ChatPiece | Named | BotError]) -> None:
+        """Tell, and keep the rows that go on."""
         alive = []
-        for at, row in enumerate(rows):
-            if not row.tell(results[at] if at in results else named(logits[at], row.label_ids, self._vocabulary)):
+        for at, (row, result) in enumerate(zip(rows, results, strict=True)):
+            row.start = None
+            if not row.tell(result):
                 assert row.answer is not None
                 row.pending = row.answer.ids[-1:]
                 alive.append(at)
@@ -246,8 +253,7 @@ class Runner:
         if is_out_of_memory(problem):
             log.warning("out of memory: kept prefixes go, and less runs at once")
             self._prefixes.clear()
-            traceback.clear_frames(problem.__traceback__)  # they hold what the failed call had computed
-            free_memory()
+            free_memory(problem)
             return EngineFull()
         self._broken = self._broken or "CUDA error" in str(problem)
         log.error("the network failed", exc_info=problem)
@@ -265,22 +271,9 @@ class Runner:
             for prompt, prefix in zip(these, opened, strict=True):
                 self._prefixes.keep(prompt.key, prefix)
                 found[prompt.key] = prefix
+                for picture in prompt.pictures:
+                    picture.forget()
         return [found[row.prompt.key] for row in rows]
-
-
-def is_out_of_memory(problem: BaseException) -> bool:
-    """Whether an allocator gave up, of a GPU or of the machine."""
-    said = str(problem)
-    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(problem, RuntimeError) and ("out of memory" in said or "can't allocate" in said)
-    )
-
-
-def free_memory() -> None:
-    """Give what is not used any more back to the device."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _layers(network: Any) -> Iterator[Any]:

@@ -69,10 +69,20 @@ def test_rows_that_do_not_fit_together_run_in_smaller_batches(
         assert parts.generator.healthy
 
 
-def test_memory_that_ends_half_way_through_a_token_loses_nothing(random_checkpoint: Path, expected: list[str]) -> None:
+@pytest.mark.parametrize("where", ["first layer", "third layer", "last layer", "output"])
+def test_memory_that_ends_half_way_through_a_token_loses_nothing(
+    random_checkpoint: Path, expected: list[str], where: str
+) -> None:
     with opened(random_checkpoint) as parts:
-        third = parts.network.model.language_model.layers[2]
-        with failing(third, lambda given: given["args"][0].shape[0] > 2 and given["args"][0].shape[1] == 1, no_memory):
+        layers = parts.network.model.language_model.layers
+        places = {"first layer": layers[0], "third layer": layers[2], "last layer": layers[-1].mlp}
+        place = places.get(where, parts.network.lm_head)
+
+        def wrong(given: dict[str, Any]) -> bool:
+            rows, *tokens = given["args"][0].shape[:-1]
+            return rows > 2 and (not tokens or tokens == [1])
+
+        with failing(place, wrong, no_memory):
             assert [found.text for found in everything(parts)] == expected
 
 
