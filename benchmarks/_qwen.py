@@ -49,6 +49,11 @@ class Shape(NamedTuple):
 SHAPES = {
     "small": Shape({}, {}, True),  # for a quick check of the script
     "2B": Shape(_text(2048, 6144, 28, 16), VISION | {"out_hidden_size": 2048}, False),
+    "2B/4": Shape(  # a quarter of its layers: the same work a layer, so the same shares, sooner
+        _text(2048, 6144, 7, 16),
+        VISION | {"out_hidden_size": 2048, "depth": 6, "deepstack_visual_indexes": [1, 3, 5]},
+        False,
+    ),
     "4B": Shape(_text(2560, 9728, 36, 32), VISION | {"out_hidden_size": 2560}, False),
     "8B": Shape(_text(4096, 12_288, 36, 32), LARGE_VISION | {"out_hidden_size": 4096}, True),
 }

@@ -47,7 +47,7 @@ def main() -> None:
     """Measure, print the table, write it where asked."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE)
     parser.add_argument("--small", action="store_true", help="a network of a million parameters: is the script well?")
-    parser.add_argument("--shape", choices=["2B", "4B"], default="2B")
+    parser.add_argument("--shape", choices=["2B/4", "2B", "4B"], default="2B", help="2B/4: a quarter of the layers")
     parser.add_argument("--tokens", type=int, nargs="+", default=[256, 576], help="visual tokens of a picture")
     parser.add_argument("--written", type=int, default=48, help="tokens of the answer")
     parser.add_argument("--repeat", type=int, default=2)

@@ -1,7 +1,7 @@
 """What speed to expect of a CPU: a short probe of it, and seconds a picture derived from what was measured elsewhere.
 
-The figures of REFERENCE are from docs/measured/qwen.md: the 2B checkpoint's shape on two cores, with the same probe in
-the same run. Vision grows with the square of the picture's tokens, everything else with the number of parameters.
+The figures of REFERENCE are from docs/measured/qwen.md: the 2B checkpoint's shape on two cores, and what the probe
+gives there. Vision grows with the square of the picture's tokens, everything else with the number of parameters.
 """
 
 import time
