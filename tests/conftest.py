@@ -24,6 +24,13 @@ def missing(what: object) -> None:
     pytest.skip(str(what))
 
 
+def require_qwen() -> None:
+    """Skip, or fail in CI, where no checkpoint can be run."""
+    for package in ("torch", "transformers"):
+        if find_spec(package) is None:
+            missing(f"{package} is not installed: pip install -c constraints.txt -e '.[qwen]'")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The long bars run only when asked for with -m full."""
     if "full" in (config.getoption("-m") or ""):
@@ -115,7 +122,5 @@ def redis_server(tmp_path: Path) -> Iterator[services.RedisServer]:
 @pytest.fixture(scope="session")
 def random_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Qwen3-VL folder with random weights; don't change it, copy it."""
-    for package in ("torch", "transformers"):
-        if find_spec(package) is None:
-            missing(f"{package} is not installed: pip install -c constraints.txt -e '.[qwen]'")
+    require_qwen()
     return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "random-tiny")

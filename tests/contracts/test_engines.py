@@ -21,6 +21,7 @@ from cs_bot.settings import EngineSettings, Settings
 from cs_bot.testing import ScriptedVision, some_words
 from cs_bot.vision.base import Ask, PictureInput, Vision, Words, load_engine, look_json
 from cs_bot.vision.lite.ocr import DETECT_SIDE, Ocr, Pixels
+from tests.conftest import require_qwen
 from tests.contracts.openai_fake import CHECKPOINT, serving
 from tests.served import KEY, running, settings_of
 from tests.speaking import speaking_checkpoint
@@ -49,6 +50,7 @@ def drawn(lines: tuple[str, ...], *, turned: int = 0) -> PictureInput:
 @lru_cache(maxsize=1)
 def speaking() -> Path:
     """A checkpoint that knows one kind, one reading and one reply."""
+    require_qwen()
     folder = Path(tempfile.mkdtemp(prefix="cs-bot-speaking-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return speaking_checkpoint(folder, "product", '{"items":[]}', '{"reply":"您好，{p1.name}"}')

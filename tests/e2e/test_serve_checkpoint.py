@@ -14,6 +14,7 @@ import openai
 import pytest
 
 from tests import services
+from tests.conftest import require_qwen
 from tests.served import CHAT, KEY, asking, client, data_url, events, picture, shown, words
 from tests.served_process import ROOT, ready
 
@@ -141,6 +142,7 @@ def test_a_signal_ends_the_process_with_the_checkpoint_in_it(service: tuple[str,
 
 
 def test_a_checkpoint_that_is_not_there_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    require_qwen()
     with typed(tmp_path, "--model-path", "./nowhere", "--port", "0") as child:
         assert child.wait(90) == 2
         assert child.stderr is not None

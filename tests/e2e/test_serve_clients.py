@@ -1,27 +1,37 @@
 """`cs-bot serve` with OpenAI's own Python client, with ours, and with every example of docs/serve.md."""
 
+import io
 import json
 import os
+import random
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from PIL import Image
 
+from cs_bot import bootstrap
+from cs_bot.demo.tiny.samples import draw_sample
 from cs_bot.records import FieldState, Kind, Look
+from cs_bot.settings import EngineSettings, Settings
 from cs_bot.testing import ScriptedChats
 from cs_bot.vision.base import Ask, PictureInput, Words, load_engine
 from cs_bot.vision.chat import Chat, Role
 from cs_bot.web.service import pictures
+from tests.conftest import require_qwen
 from tests.contracts.openai_fake import Asked, sensible
 from tests.served import KEY, asking, data_url, picture, running, settings_of, shown, words
 from tests.served_process import process
 
-PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "serve.md"
+TINY = ROOT / "cs_bot" / "demo" / "data" / "tiny"
 SCHEMA = {"type": "object", "properties": {"sure": {"type": "boolean"}}, "required": ["sure"]}
 NAME = "scripted/chat-1"
 
@@ -173,6 +183,30 @@ def test_our_engine_looks_and_writes_through_the_service() -> None:
     assert isinstance(written, Words)
     assert "{p1.name}" in written.template
     assert all(chat.schema is not None for chat in chats.seen[1:])
+
+
+def test_our_engine_sees_through_the_service_with_the_checkpoint_that_is_shipped() -> None:
+    require_qwen()
+    checkpoint = EngineSettings(name="qwen", checkpoint=str(TINY), threads=1, device_map="cpu")
+    drawn = [draw_sample("classify", random.Random(seed)) for seed in range(8)]
+    pngs = [as_png(sample.picture) for sample in drawn]
+    chats = bootstrap.open_chats(Settings(engine=checkpoint))
+    with closing(chats), running(chats, settings_of(rate_per_minute=0)) as address:
+        engine = load_engine(
+            "openai", url=f"{address}/v1", api_key=KEY, checkpoint=chats.checkpoint, fallback="", timeout_s=120.0
+        )
+        with closing(engine):
+            looks = engine.look([PictureInput(f"{n:064x}", png) for n, png in enumerate(pngs)])
+    kinds = [look.kind.value if isinstance(look, Look) else repr(look) for look in looks]
+    right = sum(kind == sample.answer for kind, sample in zip(kinds, drawn, strict=True))
+    assert right >= 6, kinds
+
+
+def as_png(pixels: Any) -> bytes:
+    """A drawing as a file."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
 
 
 # --- the page
