@@ -17,6 +17,7 @@ SUMS = "SHA256SUMS"
 
 def export(folder: Path, ground: Ground, out: Path) -> Path:
     """The weights of a run's folder as a checkpoint in `out`; README.md there stays. Raises ConfigError."""
+    import torch
     from safetensors.torch import load_file
     from transformers import AutoTokenizer
 
@@ -26,7 +27,7 @@ def export(folder: Path, ground: Ground, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(ground.tokenizer.parent)
     network = as_transformers(load_file(place), tokenizer, Sizes(vocabulary=ground.size))
-    network.save_pretrained(out)
+    network.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
     _preprocessors(out)
     _profile(out)
@@ -35,12 +36,10 @@ def export(folder: Path, ground: Ground, out: Path) -> Path:
 
 
 def as_transformers(weights: dict[str, Any], tokenizer: Any, sizes: Sizes) -> Any:
-    """The real class with these weights, in bf16. Raises RuntimeError when a name or a shape differs."""
-    import torch
+    """The real class with these weights, in float32. Raises RuntimeError when a name or a shape differs."""
     from transformers import GenerationConfig, Qwen3VLForConditionalGeneration
 
     network: Any = Qwen3VLForConditionalGeneration(config_of(tokenizer, sizes))
-    network = network.to(torch.bfloat16)
     named = {f"model.{name}": weight for name, weight in weights.items()}
     named["lm_head.weight"] = named["model.language_model.embed_tokens.weight"]
     network.load_state_dict(named)
