@@ -126,7 +126,7 @@ def test_results_are_counted_by_engine_call_and_outcome() -> None:
     def count(**labels: str) -> float:
         return observe.REGISTRY.get_sample_value("csbot_engine_results_total", labels) or 0.0
 
-    before = count(engine="x", call="look", outcome="EngineTimeout")
-    base.counted("x", "look", [a_look(), EngineTimeout(), EngineTimeout()])
-    assert count(engine="x", call="look", outcome="EngineTimeout") == before + 2
-    assert count(engine="x", call="look", outcome="ok") == 1
+    before = count(engine="counted", call="look", outcome="EngineTimeout")
+    base.counted("counted", "look", [a_look(), EngineTimeout(), EngineTimeout()])
+    assert count(engine="counted", call="look", outcome="EngineTimeout") == before + 2
+    assert count(engine="counted", call="look", outcome="ok") == 1
