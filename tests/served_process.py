@@ -10,7 +10,7 @@ from subprocess import PIPE, Popen
 
 import httpx
 
-from cs_bot.cli.serve import Telling
+from cs_bot.cli.serve import Telling, leave
 from cs_bot.errors import ConfigError
 from cs_bot.observe import log_to
 from cs_bot.settings import ServeSettings, Settings
@@ -31,7 +31,7 @@ def process(delay_s: float = 0.0, *words: str, port: int | None = None) -> Itera
     with services.python_process(*arguments, env=env, stderr=PIPE) as child:
         address = f"http://127.0.0.1:{chosen}"
         if not words:
-            services.wait_for(lambda: ready(address), "a ready service", 30)
+            services.wait_for(lambda: ready(address), "a ready service", 120)
         try:
             yield address, child
         finally:
@@ -67,6 +67,9 @@ def main() -> None:
             serve(opener, settings, changed=telling.changed)
         except ConfigError as problem:
             sys.exit(f"cs-bot: {problem}")
+        except KeyboardInterrupt:
+            leave(130)
+    leave(0)
 
 
 if __name__ == "__main__":

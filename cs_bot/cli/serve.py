@@ -1,6 +1,8 @@
 """serve: a checkpoint behind the protocol of OpenAI's chat completions."""
 
 import logging
+import os
+import sys
 import threading
 from functools import partial
 from typing import Annotated, Any
@@ -56,8 +58,20 @@ def serve(
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # where it listens is said below
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"listening on http://{settings.serve.host}:{settings.serve.port} (503 while it loads)")
-    with Telling(console) as telling:
-        run(partial(bootstrap.open_chats, settings), settings, changed=telling.changed, root_path=root_path)
+    try:
+        with Telling(console) as telling:
+            run(partial(bootstrap.open_chats, settings), settings, changed=telling.changed, root_path=root_path)
+    except KeyboardInterrupt:
+        leave(130)
+    leave(0)
+
+
+def leave(code: int) -> None:
+    """Without taking the interpreter apart: a thread may be deep inside the network, and torch needs seconds for it."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _with(settings: Settings, engine: dict[str, Any], serve: dict[str, Any]) -> Settings:

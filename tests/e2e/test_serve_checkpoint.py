@@ -40,7 +40,7 @@ def service(random_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -
     address = f"http://127.0.0.1:{port}"
     options = ("--model-path", str(random_checkpoint), "--port", str(port), "--max-new-tokens", "64")
     with typed(tmp_path_factory.mktemp("serve"), *options, CSBOT_ENGINE__THREADS="1") as child:
-        services.wait_for(lambda: ready(address), "a ready service", 120)
+        services.wait_for(lambda: ready(address), "a ready service", 300)
         yield address, child
         assert child.stderr is not None
         child.stderr.close()
@@ -139,6 +139,27 @@ def test_a_signal_ends_the_process_with_the_checkpoint_in_it(service: tuple[str,
     child.send_signal(signal.SIGTERM)
     assert child.wait(10) == 0
     assert time.monotonic() - begun < 6
+
+
+def test_a_signal_ends_the_process_while_it_is_loading(random_checkpoint: Path, tmp_path: Path) -> None:
+    port = services.free_port()
+    with typed(tmp_path, "--model-path", str(random_checkpoint), "--port", str(port)) as child:
+        services.wait_for(lambda: listens(port), "the port", 60)
+        begun = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(10) == 0
+        assert time.monotonic() - begun < 6
+        assert child.stderr is not None
+        assert "Traceback" not in child.stderr.read().decode()
+        child.stderr.close()
+
+
+def listens(port: int) -> bool:
+    """Whether /health answers, whatever it says."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False, timeout=2).status_code in (200, 503)
+    except httpx.HTTPError:
+        return False
 
 
 def test_a_checkpoint_that_is_not_there_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

@@ -477,8 +477,8 @@ def test_a_signal_ends_what_takes_too_long() -> None:
         line = begun_stream(address)
         begun = time.monotonic()
         child.send_signal(signal.SIGINT)
-        assert child.wait(6) in (0, 1, 130, -signal.SIGINT)
-        assert time.monotonic() - begun < 5.5
+        assert child.wait(10) == 130
+        assert time.monotonic() - begun < 5
         line.close()
 
 

@@ -13,7 +13,8 @@ from cs_bot.web.service.app import create_service
 from cs_bot.web.service.keys import require_keys
 from cs_bot.web.service.loading import OpenedLater, Progress
 
-GRACE_S = 4  # after SIGTERM, for the chats that are under way; with the rest it stays under 5 s
+GRACE_S = 3  # after SIGTERM, for the chats that are under way; together with CLOSE_S it stays under 5 s
+CLOSE_S = 1.0  # then for the engine, which ends after the token that it computes
 
 
 def serve(
@@ -46,7 +47,9 @@ def serve(
         _Server(config, chats).run()
         opened, state = chats.opened, chats.state
     finally:
-        chats.close()
+        closing = threading.Thread(target=chats.close, name="closing", daemon=True)
+        closing.start()
+        closing.join(CLOSE_S)
     if state.state == "failed":
         raise (EngineError if opened else ConfigError)(state.problem)
 
