@@ -135,7 +135,7 @@ def _expected(settings: Settings, place: devices.Place, parameters: float, token
     )
     if said.order_s > SLOW_S:
         return Finding("note", f"{text}. Here CSBOT_ENGINE=lite and people are the better choice: {_instead(tokens)}")
-    if said.order_s > settings.engine.timeout_s:
+    if said.order_s > settings.engine.limit_s(slow=True):
         wanted = int(said.order_s * 1.5) // 10 * 10 + 10
         return Finding("note", f"{text}. Set CSBOT_ENGINE__TIMEOUT_S to {wanted}, or fewer CSBOT_ENGINE__VISUAL_TOKENS")
     return Finding("ok", text)

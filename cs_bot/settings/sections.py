@@ -155,7 +155,9 @@ class EngineSettings(Section):
 
     name: str = Field(default="lite", description="a name of the engine table: lite, qwen, openai")
     threads: int = Field(default=0, ge=0, description="CPU threads (lite, qwen); 0 = all free cores")
-    timeout_s: float = Field(default=30.0, gt=0, description="wall clock for one picture or one reply")
+    timeout_s: float | None = Field(
+        default=None, gt=0, description="wall clock for one picture or one reply; default 30, qwen on a CPU 90"
+    )
     url: str = Field(default="", description="address of an OpenAI-compatible server (openai), with its /v1")
     api_key: SecretStr | None = Field(default=None, description="key of that server; sent as a bearer token")
     checkpoint: str = Field(
@@ -192,6 +194,10 @@ class EngineSettings(Section):
     temperature: float = Field(default=0.0, ge=0, le=2, description="0 = always the likeliest token")
     concurrency: int = Field(default=4, ge=1, le=256, description="requests to the server at once, per worker")
     fallback: str = Field(default="lite", description="engine that takes over what this one fails at; empty = none")
+
+    def limit_s(self, *, slow: bool = False) -> float:
+        """Seconds for one picture or one reply; `slow` is a network on a CPU."""
+        return self.timeout_s or (90.0 if slow else 30.0)
 
     @field_validator("sha256")
     @classmethod

@@ -202,7 +202,7 @@ def build(settings: EngineSettings) -> LiteEngine:
 
     Raises ModuleNotFoundError when the packages are missing, EngineError when their data files are.
     """
-    return LiteEngine(Ocr(settings.threads), FORMATS, settings.timeout_s)
+    return LiteEngine(Ocr(settings.threads), FORMATS, settings.limit_s())
 
 
 def _decode(data: bytes) -> Pixels:

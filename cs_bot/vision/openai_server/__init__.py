@@ -30,5 +30,5 @@ def build(settings: EngineSettings) -> PromptedVision:
         name="openai",
         version=f"{checkpoint}@{settings.max_pixels}px,t{settings.temperature:g}",
         prompts=load_prompts(),
-        limits=Limits(settings.timeout_s, settings.max_new_tokens, settings.concurrency),
+        limits=Limits(settings.limit_s(), settings.max_new_tokens, settings.concurrency),
     )

@@ -39,7 +39,7 @@ def build(settings: EngineSettings, progress: Progress | None = None) -> "Prompt
         version=f"{core.version},t{settings.temperature:g}{',boxes' if boxes else ''}",
         prompts=own or load_prompts(),
         limits=Limits(
-            settings.timeout_s,
+            settings.limit_s(slow=not core.gpu),
             settings.max_new_tokens,
             concurrency=core.runner.rows,
             turns=core.turns,
