@@ -16,6 +16,7 @@ from cs_bot.testing import ScriptedVision, a_look
 from cs_bot.vision.base import ENGINES, EngineEntry, PictureInput
 
 NAME = "chaos"
+TOML = f'{{ name = "{NAME}", fallback = "" }}'
 AMOUNT = "129.90"
 POISON = "666"  # an order number that starts so kills the process that looks at it
 STICKY = "555"  # one that starts so fails with an error now and then
@@ -35,6 +36,15 @@ def order_in(data: bytes) -> str:
     image = Image.open(io.BytesIO(data)).convert("L")
     row = bytes(image.crop((0, 0, image.width, 1)).tobytes()).decode("ascii")
     return row.partition("#")[0]
+
+
+def look_of(picture: PictureInput) -> Look:
+    """What that picture shows."""
+    fields = {
+        name: ReadField(value=value, state=FieldState.READ)
+        for name, value in (("order_id", order_in(picture.data)), ("amount", AMOUNT), ("currency", "CNY"))
+    }
+    return a_look(picture.sha256, Kind.ORDER, fields=fields)
 
 
 class PixelVision(ScriptedVision):
@@ -59,11 +69,7 @@ class PixelVision(ScriptedVision):
             if order_id.startswith(STICKY) and time.time_ns() % 3 == 0:
                 found.append(EngineError("sticky"))
                 continue
-            fields = {
-                name: ReadField(value=value, state=FieldState.READ)
-                for name, value in (("order_id", order_id), ("amount", AMOUNT), ("currency", "CNY"))
-            }
-            found.append(a_look(picture.sha256, Kind.ORDER, fields=fields))
+            found.append(look_of(picture))
             if progress is not None:
                 progress()
         return found

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from cs_bot.settings import child_environment
@@ -42,10 +43,10 @@ class Processes:
                     self.counts[f"{name} died by itself" if process.returncode != -9 else "died of SIGKILL"] += 1
                     self.children[i] = self._start(name)
 
-    def kill(self, dice: random.Random) -> None:
-        """SIGKILL one."""
+    def kill(self, dice: random.Random, names: Collection[str] = NAMES) -> None:
+        """SIGKILL one of those names."""
         with self._lock:
-            i = dice.randrange(len(self.children))
+            i = dice.choice([i for i, (name, _) in enumerate(self.children) if name in names])
             name, process = self.children[i]
             process.kill()
             process.wait()
@@ -77,8 +78,11 @@ class Processes:
             self.postgres.stop("immediate")
             self.postgres.start()
 
-    def strike(self, dice: random.Random) -> None:
-        """One fault."""
+    def strike(self, dice: random.Random, most: str = "") -> None:
+        """One fault; with `most` every second one is a SIGKILL of such a process, and so is the first."""
+        if most and (not self.counts[f"SIGKILL {most}"] or dice.random() < 0.5):
+            self.kill(dice, (most,))
+            return
         draw = dice.random()
         if draw < 0.45:
             self.kill(dice)

@@ -29,11 +29,12 @@ from tests.services import RedisServer, redis_binary, wait_for
 class Stage:
     """SQLite, Redis and a settings file; workers are started one by one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine_toml: str = engine.TOML, deadline_s: float = 20.0) -> None:
         self.folder, self.redis = folder, RedisServer(folder)
         url = f"sqlite:///{folder / 'stage.db'}"
         self.config = folder / "csbot.toml"
         values: dict[str, Any] = {"secret": testing.SECRET, "port": 0, "platform": 9, "dedupes": "true", "lookup": ""}
+        values |= {"engine": engine_toml, "deadline": deadline_s}
         text = SETTINGS.format(home=folder, database=url, redis=self.redis.url, **values)
         self.config.write_text(text.replace("quiet_s = 0.3", "quiet_s = 0.0\nbatch = 4"), encoding="utf-8")
         self.settings = load_settings(self.config)

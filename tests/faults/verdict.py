@@ -18,6 +18,7 @@ class Verdict:
     database: str
     mode: str
     seed: int
+    engine: str = "pixels"
     accepted: int = 0
     shown: int = 0
     ends: dict[str, int] = field(default_factory=dict)
@@ -54,7 +55,7 @@ def judge(verdict: Verdict, database: Database, outside: Outside, seen: list[See
         verdict.ends = _ends(tx)
         verdict.rows = dict(Counter(f"{row['kind']} {row['state']}" for row in rows.values()))
     verdict.accepted, verdict.shown = len(outside.accepted), len(seen)
-    verdict.wrong = {
+    verdict.wrong |= {
         "LOST": sum(1 for message in outside.accepted if stored[message] == 0),
         "STORED_TWICE": sum(1 for count in stored.values() if count > 1),
         "DOUBLED": _doubled(seen, rows, names),

@@ -1,18 +1,20 @@
-"""python -m tests.faults.worker NAME: one real process, with the chaos engine, short sweeps, unreliable doorbells."""
+"""python -m tests.faults.worker NAME: one real process, with a chaos engine, short sweeps, unreliable doorbells."""
 
 import random
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from cs_bot import bootstrap
-from tests.faults import engine
+from tests.faults import engine, network
 from tests.faults.mutants import MUTANTS, apply
 
 DROPPED, DOUBLED = 0.3, 0.1
 UPKEEP_S = 0.5
+GRACE_S = 0.5  # for an engine that hangs
 
 
 def unreliable(make: Callable[..., Callable[[str], None]]) -> Callable[..., Callable[[str], None]]:
@@ -34,6 +36,7 @@ def unreliable(make: Callable[..., Callable[[str], None]]) -> Callable[..., Call
 def main(name: str, without: str = "") -> int:
     """Run one process until it is told to stop, or killed; `without` a guard of mutants.py for a control run."""
     engine.register()
+    network.register()
     if without:
         mutant = next(m for m in MUTANTS if m.name == without)
         apply(mutant.cuts, pytest.MonkeyPatch())  # for good: the process has no guard
@@ -45,6 +48,7 @@ def main(name: str, without: str = "") -> int:
         return 0
     from workers import answer, deliver, fetch, runtime, upkeep
 
+    vars(runtime)["replace_unless"] = partial(runtime.replace_unless, grace_s=GRACE_S)
     if name == "upkeep":
         return runtime.run_every(UPKEEP_S, name, upkeep.once)
     if name == "answer":
