@@ -63,13 +63,14 @@ def _demo(console: Console, home: Path, engine: str | None, *, once: bool, port:
     chosen = demo_engine(engine)
     settings = {} if chosen is None else dict(chosen.settings)
     with standing(home, port=port, engine=settings, say=console.print, prepared=stop_on_signals) as stand:
-        ends = (chosen or ENGINES[stand.settings.engine.name]).ends
+        looks = chosen or ENGINES[stand.settings.engine.name]
         console.print(f"3/3 customers write; {engine or stand.settings.engine.name} looks\n")
         results = run_scenarios(
             stand.platform,
-            [story.on(ends) for story in build_scenarios(stand.shop)],
+            [story.on(looks.ends) for story in build_scenarios(stand.shop)],
             observer=stand.observer,
             console=console,
+            timeout_s=looks.patience_s,
             stopping=stand.boss.stopped,
             agent=stand.agent,
         )

@@ -12,13 +12,14 @@ TINY_CHECKPOINT = DATA / "tiny"
 
 @dataclass(frozen=True)
 class DemoEngine:
-    """`settings` are those of the group `engine`; `ends` is one of COLUMNS.
+    """`settings` are those of the group `engine`; `ends` is one of COLUMNS; `patience_s` bounds one message.
 
     No other engine takes over where one fails: what came of a story is then its own.
     """
 
     ends: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    patience_s: float = 120.0
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -29,7 +30,7 @@ class DemoEngine:
 ENGINES: dict[str, DemoEngine] = {
     "lite": DemoEngine(LITE, {"name": "lite"}),
     "openai": DemoEngine(OPENAI, {"name": "openai", "fallback": ""}),
-    "qwen": DemoEngine(OPENAI, {"name": "qwen", "fallback": ""}),
+    "qwen": DemoEngine(OPENAI, {"name": "qwen", "fallback": ""}, patience_s=900.0),
     "tiny": DemoEngine(TINY, {"name": "qwen", "fallback": "", "checkpoint": str(TINY_CHECKPOINT)}),
 }
 

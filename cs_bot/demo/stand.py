@@ -17,11 +17,14 @@ from cs_bot.errors import BotError
 from cs_bot.settings import Settings, load_settings
 from cs_bot.store import migrate
 from cs_bot.store.database import Database
-from cs_bot.store.queries import agents
+from cs_bot.store.queries import agents, metrics
 from cs_bot.vision.base import Checks, load_engine
 from cs_bot.web.auth import new_token
 
-READY_S = 60.0
+READY_S, OPEN_S = 60.0, 1800.0  # longest waits for the web process, and for the engine
+SAY_EVERY_S = 10.0
+KEEP = "run again with --keep and read log.jsonl in the folder it names"
+OURS = "cs-bot: "  # begins a line that a process says to people
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def standing(
         say("2/3 starting Redis, web and workers")
         stack.callback(boss.stop)
         supervisor.start_all(boss)
-        _wait_until_ready(boss, settings)
+        _wait_until_ready(boss, settings, database)
         address = f"http://{settings.web.host}:{settings.web.port}"
         yield Stand(shop, platform, StoreObserver(database), Agent(address, token), boss, settings, token)
 
@@ -95,12 +98,33 @@ def _agent(database: Database) -> str:
     return token
 
 
-def _wait_until_ready(boss: supervisor.Supervisor, settings: Settings) -> None:
-    end = time.monotonic() + READY_S
-    while time.monotonic() < end and not boss.stopping:
+def _wait_until_ready(boss: supervisor.Supervisor, settings: Settings, database: Database) -> None:
+    """The web process answers and the answer worker has opened its engine; raises BotError saying why not."""
+    address, began, said_at = f"http://{settings.web.host}:{settings.web.port}/health", time.monotonic(), 0.0
+    web = False
+    while not boss.stopping:
         boss.watch()
-        if answers(f"http://{settings.web.host}:{settings.web.port}/health"):
+        web = web or answers(address)
+        if web and _engine_is_open(database):
             return
+        seconds = time.monotonic() - began
+        if any(child.restarts for child in boss.children):
+            raise BotError(_last_words(boss))
+        if seconds > (OPEN_S if web else READY_S):
+            raise BotError(f"the {'answer worker' if web else 'web process'} did not start: {KEEP}")
+        if seconds - said_at > SAY_EVERY_S:
+            boss.say(f"... the engine {settings.engine.name} is being opened, {seconds:.0f} s")
+            said_at = seconds
         time.sleep(0.1)
-    if not boss.stopping:
-        raise BotError("the web process did not start; run again with --keep and read log.jsonl in the folder it names")
+
+
+def _engine_is_open(database: Database) -> bool:
+    with database.read() as tx:
+        return metrics.workers_by_queue(tx, within_s=OPEN_S).get("answer", 0) > 0
+
+
+def _last_words(boss: supervisor.Supervisor) -> str:
+    """What a child that ended has said for people, in one line."""
+    lines = [] if boss.log is None else boss.log.read_text("utf-8", "replace").splitlines()
+    said = [line.removeprefix(OURS) for line in lines if line.startswith(OURS)]
+    return said[-1] if said else f"a process ended at once: {KEEP}"

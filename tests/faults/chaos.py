@@ -29,8 +29,9 @@ from tests.faults.verdict import Outside, Verdict, judge, open_conversations
 from tests.services import PostgresServer, RedisServer, free_port, wait_for
 
 PAUSE_S, NETWORK_PAUSE_S = (0.4, 1.3), (2.0, 5.0)  # between faults; a worker that opens a network needs seconds
-DRAIN_S, NETWORK_DRAIN_S = 60.0, 150.0
+DRAIN_S, NETWORK_DRAIN_S = 60.0, 400.0
 NETWORK_DEADLINE_S = 120.0
+READY_S = 120.0
 POSTERS, AGENTS = 3, 3
 SETTINGS = """
 home = "{home}"
@@ -168,7 +169,8 @@ class Chaos:
         """Faults while there is traffic; then quiet, and all must end."""
         began = time.monotonic()
         try:
-            wait_for(self._web_is_up, "the web process", 60)
+            wait_for(self._web_is_up, "the web process", READY_S)
+            wait_for(self._engine_is_open, "an answer worker that is ready", READY_S)
             loops = [self.watch, *[self.customers.poster] * POSTERS]
             threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
             threads += [threading.Thread(target=self.agent, args=(n,), daemon=True) for n in range(AGENTS)]
@@ -197,6 +199,10 @@ class Chaos:
             return httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=1, trust_env=False).status_code == 200
         except httpx.TransportError:
             return False
+
+    def _engine_is_open(self) -> bool:
+        with self.database.read() as tx:
+            return metrics.workers_by_queue(tx, within_s=READY_S).get("answer", 0) > 0
 
     def _drain(self) -> None:
         self.platform.faulty, began = False, time.monotonic()

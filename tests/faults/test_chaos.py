@@ -13,6 +13,7 @@ from tests.faults.report import write
 from tests.faults.verdict import Verdict
 from tests.services import Missing, redis_binary
 
+NETWORK_MESSAGES = 150  # of each run with a network in the workers
 REPORT = Path(__file__).parents[2] / "docs" / "measured" / "faults.md"
 
 
@@ -58,13 +59,28 @@ def test_the_same_faults_double_replies_when_an_unknown_outcome_is_taken_for_a_r
 
 
 @pytest.mark.full
-def test_two_thousand_messages_under_faults_on_both_databases_and_every_platform(folder: Path) -> None:
+def test_two_thousand_messages_under_faults_on_both_databases_and_every_platform(
+    folder: Path, random_checkpoint: Path
+) -> None:
     verdicts = []
     for seed, database in enumerate(("sqlite", "postgresql"), start=21):
         for mode in ("key", "lookup", "none"):
             run_folder = folder / f"{database}-{mode}"
             run_folder.mkdir()
             verdicts.append(run(run_folder, messages=360, seed=seed, database=database, mode=mode))
+        network_folder = folder / f"{database}-network"
+        network_folder.mkdir()
+        verdicts.append(
+            chaos(
+                messages=NETWORK_MESSAGES,
+                seed=seed + 10,
+                database=database,
+                mode="key",
+                rate=2,
+                folder=network_folder,
+                checkpoint=random_checkpoint,
+            )
+        )
     write(REPORT, verdicts)
     for verdict in verdicts:
-        held(verdict, 360)
+        held(verdict, 360 if verdict.engine == "pixels" else NETWORK_MESSAGES)

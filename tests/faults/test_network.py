@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from cs_bot.store.tables import drafts, messages, outbound, reviews, turns
-from tests.checkpoints import make_checkpoint
 from tests.conftest import missing
 from tests.faults import engine, network
 from tests.faults.chaos import NETWORK_DEADLINE_S, chaos
@@ -21,13 +20,6 @@ from workers import runtime
 
 OPENS_S = 90.0  # longest time for a process to open its network
 ENDS_S = 60.0
-
-
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random one: what it says does not matter here."""
-    pytest.importorskip("torch")
-    return make_checkpoint(tmp_path_factory.mktemp("checkpoint"))
 
 
 @pytest.fixture
@@ -43,8 +35,8 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def stage(folder: Path, checkpoint: Path) -> Iterator[Stage]:
-    made = Stage(folder, network.toml(checkpoint), NETWORK_DEADLINE_S)
+def stage(folder: Path, random_checkpoint: Path) -> Iterator[Stage]:
+    made = Stage(folder, network.toml(random_checkpoint), NETWORK_DEADLINE_S)
     made.redis.start()
     yield made
     made.close()
@@ -142,16 +134,15 @@ def held(verdict: Verdict, messages_sent: int) -> None:
     assert verdict.faults["SIGKILL answer"] >= 1
 
 
-def run(folder: Path, checkpoint: Path, *, messages: int, seed: int, database: str, mode: str) -> Verdict:
+@pytest.mark.parametrize(("database", "mode", "seed"), [("sqlite", "key", 51), ("postgresql", "lookup", 52)])
+def test_thirty_messages_under_faults(
+    folder: Path, random_checkpoint: Path, database: str, mode: str, seed: int
+) -> None:
     try:
-        return chaos(
-            messages=messages, seed=seed, database=database, mode=mode, rate=3, folder=folder, checkpoint=checkpoint
+        verdict = chaos(
+            messages=30, seed=seed, database=database, mode=mode, rate=3, folder=folder, checkpoint=random_checkpoint
         )
     except Missing as problem:
         missing(problem)
         raise
-
-
-@pytest.mark.parametrize(("database", "mode", "seed"), [("sqlite", "key", 51), ("postgresql", "lookup", 52)])
-def test_thirty_messages_under_faults(folder: Path, checkpoint: Path, database: str, mode: str, seed: int) -> None:
-    held(run(folder, checkpoint, messages=30, seed=seed, database=database, mode=mode), 30)
+    held(verdict, 30)

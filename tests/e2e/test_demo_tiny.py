@@ -1,0 +1,79 @@
+"""The demo on a network in the worker: one with random weights, which can read nothing, and the one that is shipped."""
+
+import io
+import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cs_bot.demo.ends import with_a_person
+from cs_bot.demo.engines import TINY_CHECKPOINT
+from cs_bot.demo.run import run_scenarios
+from cs_bot.demo.scenario import Scenario
+from cs_bot.demo.shop import load_shop
+from cs_bot.demo.stand import standing
+from cs_bot.demo.stories import build_scenarios
+from tests.e2e.test_demo import ALL_TOLD_S, command, environment, left
+from tests.services import free_port
+
+
+@pytest.fixture
+def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A unix socket's path is 100 characters at most."""
+    return tmp_path_factory.mktemp("d")
+
+
+def held(story: Scenario) -> Scenario:
+    ends = with_a_person(story)
+    return replace(story, steps=ends.steps, expects=ends.expects, replies=ends.replies)
+
+
+def test_with_random_weights_every_picture_ends_with_a_person_and_nothing_is_sent(
+    short_path: Path, random_checkpoint: Path
+) -> None:
+    home = short_path / "demo"
+    home.mkdir()
+    out = io.StringIO()
+    console = Console(file=out, width=200, color_system=None)
+    engine = {
+        "name": "qwen",
+        "checkpoint": str(random_checkpoint),
+        "fallback": "",
+        "dtype": "float32",
+        "device_map": "cpu",
+    }
+    with standing(home, port=free_port(), engine=engine, say=console.print) as stand:
+        results = run_scenarios(
+            stand.platform,
+            [held(story) for story in build_scenarios(load_shop()) if story.pictures],
+            observer=stand.observer,
+            console=console,
+            agent=stand.agent,
+        )
+        replies = stand.platform.replies()
+    assert len(results) >= 50
+    assert [(result.scenario.key, result.problems) for result in results if not result.ok] == []
+    assert replies == []
+    assert "engine_failed" in out.getvalue()
+
+
+@pytest.mark.skipif(not TINY_CHECKPOINT.exists(), reason="the tiny checkpoint is not trained yet")
+def test_with_the_tiny_checkpoint_every_story_ends_as_expected(short_path: Path) -> None:
+    done = subprocess.run(
+        command("--once", "--engine", "tiny"),
+        cwd=short_path,
+        env=environment(short_path),
+        capture_output=True,
+        text=True,
+        timeout=ALL_TOLD_S,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-6000:]
+    stories = build_scenarios(load_shop())
+    assert re.search(rf"{len(stories)} of {len(stories)} stories ended as expected", done.stdout)
+    assert "saw qwen: product" in done.stdout
+    assert "words by qwen" in done.stdout
+    assert left(short_path) == []
