@@ -16,7 +16,7 @@ from typing import Any
 
 from cs_bot.records import Kind, Look
 from cs_bot.settings import EngineSettings
-from cs_bot.vision.answers import OrderRead
+from cs_bot.vision.answers import OrderRead, json_schema
 from cs_bot.vision.base import ENGINES, EngineEntry, PictureInput
 from cs_bot.vision.generating import LABELS
 from cs_bot.vision.prompted import LABEL_TOKENS, Limits, PromptedVision
@@ -101,12 +101,14 @@ def build(settings: EngineSettings) -> NetworkVision:
     for layer in loaded.network.model.language_model.layers:
         layer.register_forward_hook(NetworkVision.trouble)
     core = open_core(loaded, settings)
+    core.vocabulary.matcher(json_schema(OrderRead))
+    core.vocabulary.label_ids(LABELS)
     return NetworkVision(
         QwenGenerator(core, settings.temperature),
         name="qwen",
         version=core.version,
         prompts=load_prompts(),
-        limits=Limits(settings.timeout_s, TOKENS, core.runner.rows),
+        limits=Limits(settings.timeout_s, TOKENS, core.runner.rows, core.turns),
     )
 
 
