@@ -31,7 +31,11 @@ ENGINES: dict[str, DemoEngine] = {
     "lite": DemoEngine(LITE, {"name": "lite"}),
     "openai": DemoEngine(OPENAI, {"name": "openai", "fallback": ""}),
     "qwen": DemoEngine(OPENAI, {"name": "qwen", "fallback": ""}, patience_s=900.0),
-    "tiny": DemoEngine(TINY, {"name": "qwen", "fallback": "", "checkpoint": str(TINY_CHECKPOINT)}),
+    "tiny": DemoEngine(
+        TINY,
+        {"name": "qwen", "fallback": "", "threads": "1", "checkpoint": str(TINY_CHECKPOINT)},
+        patience_s=300.0,
+    ),
 }
 
 

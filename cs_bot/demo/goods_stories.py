@@ -173,7 +173,8 @@ def _unknown(shop: DemoShop, name: str) -> Scenario:
         any_reason=(Reason.PRODUCT_UNKNOWN,),
         without=(product.title, product.product_id),
     )
-    return differing(story, "openai", any_reason=(Reason.PRODUCT_UNKNOWN, Reason.PRODUCT_CLOSE))
+    either = (Reason.PRODUCT_UNKNOWN, Reason.PRODUCT_CLOSE)
+    return differing(differing(story, "openai", any_reason=either), "tiny", any_reason=either)
 
 
 def _follow_ups(shop: DemoShop) -> list[Scenario]:

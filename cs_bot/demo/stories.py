@@ -1,9 +1,8 @@
 """The demo's stories, told with whatever shop is given: who asks what with which picture, and what must come of it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from cs_bot.demo.ends import with_a_person
+from cs_bot.demo.ends import on_tiny
 from cs_bot.demo.goods_stories import goods_scenarios
 from cs_bot.demo.orders import DemoOrder, make_person
 from cs_bot.demo.scenario import INSIDE, MISSING, Event, Expect, Outcome, Pause, Say, Scenario, Step, Wait
@@ -52,7 +51,7 @@ def build_scenarios(shop: DemoShop) -> tuple[Scenario, ...]:
         *_broken_pictures(shop),
         *goods_scenarios(shop),
     )
-    return tuple(replace(story, otherwise={**story.otherwise, "tiny": with_a_person(story)}) for story in told)
+    return tuple(on_tiny(story) for story in told)
 
 
 def facts_of(order: DemoOrder) -> tuple[str, ...]:

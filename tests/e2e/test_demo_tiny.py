@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from cs_bot.demo.ends import with_a_person
-from cs_bot.demo.engines import TINY_CHECKPOINT
 from cs_bot.demo.run import run_scenarios
 from cs_bot.demo.scenario import Scenario
 from cs_bot.demo.shop import load_shop
@@ -61,7 +60,6 @@ def test_with_random_weights_every_picture_ends_with_a_person_and_nothing_is_sen
     assert "engine_failed" in out.getvalue()
 
 
-@pytest.mark.skipif(not TINY_CHECKPOINT.exists(), reason="the tiny checkpoint is not trained yet")
 def test_with_the_tiny_checkpoint_every_story_ends_as_expected(short_path: Path) -> None:
     done = subprocess.run(
         command("--once", "--engine", "tiny"),

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from cs_bot.demo import engines
-from cs_bot.demo.ends import SEEN, with_a_person
+from cs_bot.demo.ends import NOT_READ, ORDER_PAGES, SEEN, with_a_person
 from cs_bot.demo.scenario import Approve, Outcome, Say, Scenario
 from cs_bot.demo.shop import load_shop
 from cs_bot.demo.stories import build_scenarios
 from cs_bot.errors import ConfigError, UnknownPlugin
+from cs_bot.records import Kind
 
 STORIES = build_scenarios(load_shop())
 
@@ -39,6 +40,18 @@ def test_without_reading_a_picture_nothing_is_answered_by_the_bot_and_secrets_st
     assert {e.name for e in ends.expects} == {
         step.name for step in ends.steps if isinstance(step, Say) and step.same_id_as is None
     }
+
+
+def test_the_tiny_checkpoint_sees_an_order_page_but_not_its_number_and_all_goods_as_lite_does() -> None:
+    for told in STORIES:
+        tiny = told.on("tiny")
+        pages = [name for name in told.pictures if name in ORDER_PAGES]
+        assert (Outcome.BOT in {expect.outcome for expect in tiny.expects}) is False, told.key
+        if not pages and not told.key.startswith("goods-unknown"):
+            assert tiny is told
+    assert story("zh-shipped").on("tiny").expects[0].any_reason == NOT_READ
+    assert story("zh-shipped").on("tiny").expects[0].kind is Kind.ORDER
+    assert story("goods-repost").on("tiny").expects[0].contains
 
 
 def test_what_the_ledger_decides_without_an_engine_keeps_its_reason() -> None:
