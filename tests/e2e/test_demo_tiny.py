@@ -75,4 +75,4 @@ def test_with_the_tiny_checkpoint_every_story_ends_as_expected(short_path: Path)
     assert re.search(rf"{len(stories)} of {len(stories)} stories ended as expected", done.stdout)
     assert "saw qwen: product" in done.stdout
     assert "words by qwen" in done.stdout
-    assert left(short_path) == []
+    assert [name for name in left(short_path) if name.startswith("cs-bot")] == []
