@@ -26,12 +26,14 @@ def test_a_small_shop_is_told_apart() -> None:
 
 @pytest.mark.full
 def test_every_promise_about_product_pictures_is_kept_on_two_shops() -> None:
+    before = os.getloadavg()[0]
     results = [
         ("The shop that the rules were tuned on", run(TUNED_ON, per_change=40, each=1)),
         ("A held-out shop", run(HELD_OUT, per_change=80, each=2)),
     ]
     machine = (
-        f"Measured on {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} shared cores, one process."
+        f"Measured on {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} shared cores under a "
+        f"load of {before:.0f} to {os.getloadavg()[0]:.0f}, one process: times are of that machine, counts are not."
     )
     REPORT.write_text(markdown(results, machine), encoding="utf-8")
     assert [problem for _, result in results for problem in broken(result, right=RIGHT)] == []
