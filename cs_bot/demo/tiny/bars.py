@@ -1,7 +1,7 @@
 """Measures the tiny checkpoint on fresh drawings, through the engine that the worker runs.
 
     python -m cs_bot.demo.tiny.bars cs_bot/demo/data/tiny -n 500
-    python -m cs_bot.demo.tiny.bars cs_bot/demo/data/tiny -n 100 --tasks classify,read_product --worse
+    python -m cs_bot.demo.tiny.bars cs_bot/demo/data/tiny -n 100 --tasks classify,read_product --worse 3
 
 Figures say how well it knows drawings of the same kind as those it was trained on, and nothing about Qwen3-VL.
 """
@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,14 +126,18 @@ def _written(sample: Sample, said: Any, true: Any) -> dict[str, bool]:
     return {"may stand": allowed, "as meant": said.reply == true.reply}
 
 
-def worse(sample: Sample) -> Sample:
-    """The same picture after a bad camera and a chat that shrinks files."""
+def _as_drawn(sample: Sample) -> Sample:
+    return sample
+
+
+def worse(sample: Sample, times: int = 1) -> Sample:
+    """The same picture after a bad camera and a chat that shrinks files; `times` as bad."""
     if sample.picture is None:
         return sample
-    noise = np.random.default_rng(sample.picture.size).normal(0, 9, sample.picture.shape)
+    noise = np.random.default_rng(sample.picture.size).normal(0, 9 * times, sample.picture.shape)
     image = Image.fromarray((sample.picture + noise).clip(0, 255).astype(np.uint8))
     file = io.BytesIO()
-    image.filter(ImageFilter.GaussianBlur(0.7)).save(file, "JPEG", quality=40)
+    image.filter(ImageFilter.GaussianBlur(0.7 * times)).save(file, "JPEG", quality=max(5, 40 // times))
     with Image.open(file) as opened:
         return sample._replace(picture=np.asarray(opened.convert("RGB")))
 
@@ -253,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("checkpoint", type=Path, help="its folder")
     parser.add_argument("-n", type=int, default=500, help="drawings a task (default: 500)")
     parser.add_argument("--tasks", default=",".join(TASKS), help="with commas between them (default: all)")
-    parser.add_argument("--worse", action="store_true", help="noise, blur and strong JPEG on every picture")
+    parser.add_argument("--worse", type=int, default=0, metavar="TIMES", help="noise, blur and strong JPEG; 3 is hard")
     parser.add_argument("--demo", action="store_true", help="only the kinds of the demo's own pictures")
     parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
     parser.add_argument("--dtype", default="float32", help="(default: float32)")
@@ -269,6 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kinds of the demo's pictures: {len(kinds) - len(wrong)} of {len(kinds)}", *wrong, sep="\n")
         generator.close()
         return 0
+    change = partial(worse, times=asked.worse) if asked.worse else _as_drawn
     rows = []
     for task in asked.tasks.split(","):
         done = 0
@@ -278,7 +284,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             done += 1
             sys.stderr.write(f"\r{task} {done}/{asked.n} ")
 
-        found = measure(generator, task, asked.n, change=worse if asked.worse else lambda sample: sample, tell=tell)
+        found = measure(generator, task, asked.n, change=change, tell=tell)
         rows.append(row(task, found))
         sys.stderr.write("\n")
         if asked.json:
