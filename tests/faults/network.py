@@ -16,11 +16,10 @@ from typing import Any
 
 from cs_bot.records import Kind, Look
 from cs_bot.settings import EngineSettings
-from cs_bot.vision.answers import OrderRead, json_schema
+from cs_bot.vision.answers import OrderRead
 from cs_bot.vision.base import ENGINES, EngineEntry, PictureInput
 from cs_bot.vision.generating import LABELS
-from cs_bot.vision.prompted import LABEL_TOKENS, Limits, PromptedVision
-from cs_bot.vision.prompts import load_prompts
+from cs_bot.vision.prompted import LABEL_TOKENS, PromptedVision
 from tests.faults.engine import POISON, SLOW, SLOW_S, STICKY, look_of, order_in
 
 NAME = "chaos-qwen"
@@ -84,32 +83,29 @@ class NetworkVision(PromptedVision):
 def toml(checkpoint: Path) -> str:
     """The settings of the engine, for the settings file."""
     return (
-        f'{{ name = "{NAME}", checkpoint = "{checkpoint}", fallback = "", timeout_s = {TIMEOUT_S}, device_map = "cpu", '
-        'dtype = "float32", threads = 1, batch = 4, min_visual_tokens = 4, visual_tokens = 64 }'
+        f'{{ name = "{NAME}", checkpoint = "{checkpoint}", fallback = "", timeout_s = {TIMEOUT_S}, '
+        f'max_new_tokens = {TOKENS}, device_map = "cpu", dtype = "float32", threads = 1, batch = 4, '
+        "min_visual_tokens = 4, visual_tokens = 64 }"
     )
 
 
-def build(settings: EngineSettings) -> NetworkVision:
-    """As vision.qwen.build, with trouble in the layers."""
-    from cs_bot.vision.qwen import runner
-    from cs_bot.vision.qwen.core import open_core
-    from cs_bot.vision.qwen.generator import QwenGenerator
-    from cs_bot.vision.qwen.loading import load
+def build(settings: EngineSettings) -> PromptedVision:
+    """As vision.qwen.build, with trouble in the layers; this process has no other engine."""
+    from cs_bot.vision import prompted, qwen
+    from cs_bot.vision.qwen import loading, runner
+
+    load = loading.load
+
+    def with_trouble(*given: Any) -> Any:
+        loaded = load(*given)
+        for layer in loaded.network.model.language_model.layers:
+            layer.register_forward_hook(NetworkVision.trouble)
+        return loaded
 
     vars(runner)["HANGS_S"] = HANGS_AFTER_S
-    loaded = load(settings)
-    for layer in loaded.network.model.language_model.layers:
-        layer.register_forward_hook(NetworkVision.trouble)
-    core = open_core(loaded, settings)
-    core.vocabulary.matcher(json_schema(OrderRead))
-    core.vocabulary.label_ids(LABELS)
-    return NetworkVision(
-        QwenGenerator(core, settings.temperature),
-        name="qwen",
-        version=core.version,
-        prompts=load_prompts(),
-        limits=Limits(settings.timeout_s, TOKENS, core.runner.rows, core.turns),
-    )
+    vars(loading)["load"] = with_trouble
+    vars(prompted)["PromptedVision"] = NetworkVision
+    return qwen.build(settings)
 
 
 def register() -> None:

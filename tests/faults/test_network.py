@@ -52,10 +52,13 @@ def settled(stage: Stage) -> bool:
 
 
 def answered_once(stage: Stage) -> None:
-    """One turn, one draft, one reply for the customer; no message without an end on its way."""
+    """One turn, one draft at most, one reply or review; no message without an end on its way.
+
+    No draft: the look was too slow for the lease three times, and a person has the message.
+    """
     assert [turn["state"] for turn in stage.rows(turns)] == ["finished"]
     assert len(stage.rows(outbound)) + len(stage.rows(reviews)) == 1
-    assert len(stage.rows(drafts)) == 1
+    assert len(stage.rows(drafts)) == 1 or [row["reasons"] for row in stage.rows(reviews)] == [["poison"]]
     assert all(row["end"] is not None or row["review_id"] or stage.rows(outbound) for row in stage.rows(messages))
 
 
