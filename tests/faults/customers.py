@@ -17,7 +17,8 @@ from tests.faults.verdict import Outside
 from tests.makers import order_in
 
 CONVERSATIONS = 40
-IN_A_NETWORK = {4: engine.POISON, 9: network.HANGS, 15: engine.SLOW, 22: engine.STICKY}  # of every 30 messages
+IN_A_NETWORK = {4: engine.POISON, 15: engine.SLOW, 22: engine.STICKY, 40: network.HANGS}
+EVERY = 60  # messages the same trouble comes again
 
 
 def order_of(number: int, **values: Any) -> OrderIn:
@@ -79,7 +80,7 @@ class Customers:
     def _trouble(self, draw: float, n: int) -> str:
         """What a picture does to the engine; empty: nothing."""
         if self.network:
-            return IN_A_NETWORK.get(n % 30, "")
+            return IN_A_NETWORK.get(n % EVERY, "")
         return engine.POISON if draw < 0.01 else engine.STICKY if draw < 0.04 else ""
 
     def _person(self, dice: random.Random, number: int) -> None:
