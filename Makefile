@@ -44,7 +44,7 @@ up: $(ENGINE_STAMP) ## run everything on this machine with your settings (ENGINE
 	@$(if $(ENGINE),CSBOT_ENGINE=$(ENGINE) )$(BIN)/cs-bot up
 
 test: $(QWEN) ## all tests, against a real redis-server and a real PostgreSQL
-	@$(BIN)/python -m pytest -n $(JOBS) -q
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
 
 lint: $(STAMP) ## ruff
 	@$(BIN)/ruff check .

@@ -98,7 +98,7 @@ def test_a_flood_is_answered_or_sent_away_and_the_cap_holds() -> None:
         assert all(said for _, said in answers), "who is sent away hears when to come back"
         assert chats.most_at_once <= 3
         assert site.post(CHAT, json=asking("still there?")).status_code == 200
-        assert 'csbot_serve_chats{state="running"} 0.0' in site.get("/metrics").text
+        wait_for(lambda: 'csbot_serve_chats{state="running"} 0.0' in site.get("/metrics").text, "the last to leave")
     assert chats.now == 0
 
 

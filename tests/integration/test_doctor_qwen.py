@@ -66,7 +66,7 @@ def test_speed_is_said_in_words_before_anything_is_fetched(
 ) -> None:
     monkeypatch.setattr(speed, "probe", lambda dtype, threads: probe)  # patch: another machine
     monkeypatch.setattr(devices, "free_memory", lambda: 16 << 30)  # patch: as above
-    here, memory, said = findings(visual_tokens=400)
+    here, memory, said = findings(visual_tokens=400, timeout_s=30)
     assert here.text.endswith(
         "Qwen/Qwen3-VL-2B-Instruct is not here yet: about 4.3 GB will be fetched at the first start"
     )

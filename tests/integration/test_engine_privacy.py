@@ -10,6 +10,7 @@ from cs_bot.settings import child_environment
 from cs_bot.vision.base import ENGINES
 
 ROOT = Path(__file__).parents[2]
+CHECKPOINTS = {"qwen": str(ROOT / "cs_bot" / "demo" / "data" / "tiny")}
 LOOK = """
 import socket, sys
 import io
@@ -26,7 +27,7 @@ from cs_bot.vision.base import PictureInput, load_engine
 file = io.BytesIO()
 Image.new("RGB", (320, 240), "white").save(file, "PNG")
 picture = accept_picture(file.getvalue())
-engine = load_engine(sys.argv[1], threads=1, timeout_s=60)
+engine = load_engine(sys.argv[1], threads=1, timeout_s=60, checkpoint=sys.argv[2])
 [look] = engine.look([PictureInput(picture.sha256, picture.data)])
 assert look.kind, look
 engine.close()
@@ -42,7 +43,7 @@ def test_an_engine_that_looks_leaves_no_file_behind_and_calls_nobody(tmp_path: P
     env = child_environment(HOME=str(home), XDG_CACHE_HOME=str(home / ".cache"), TMPDIR=str(temporary))
     env |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     env.pop("ORT_DISABLE_TELEMETRY", None)  # another test of this process may have set it
-    command = [sys.executable, "-c", LOOK, name]
+    command = [sys.executable, "-c", LOOK, name, CHECKPOINTS.get(name, "")]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "called" not in done.stderr

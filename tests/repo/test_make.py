@@ -1,5 +1,6 @@
 """The Makefile installs torch only for those who need it."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,7 +17,13 @@ def planned(*words: str) -> str:
     if shutil.which("make") is None:
         missing("make is not installed")
     done = subprocess.run(
-        ["make", "--dry-run", "--always-make", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        ["make", "--dry-run", "--always-make", "--no-print-directory", *words],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},  # make may run us
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     return done.stdout
 
