@@ -2,7 +2,7 @@
 
 The engine's own code runs, over random weights in the published shapes (bfloat16). A turn is: a new picture, its kind,
 and an answer of so many tokens. It needs torch, transformers, pydantic, pydantic-settings, prometheus-client, httpx,
-psutil, pillow and numpy; --check says what is missing. A size that does not fit is left out.
+psutil, pillow, numpy and llguidance; --check says what is missing. A size that does not fit is left out.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import _qwen as q
 EXAMPLE = "example: python benchmarks/qwen_gpu.py --minutes 4 --out qwen_gpu.md     here: --device cpu --small"
 PACKAGES = (
     *("torch", "transformers", "pydantic", "pydantic_settings", "prometheus_client", "httpx", "psutil", "PIL", "numpy"),
+    "llguidance",
     *("jinja2", "tokenizers"),
 )
 ROOM = 6 << 30  # beyond the weights

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 # What a bare machine with a GPU does not have: the engine's own parts must do without.
-ABSENT = ["fastapi", "sqlalchemy", "alembic", "redis", "rq", "typer", "onnxruntime", "cv2", "rapidocr", "llguidance"]
+ABSENT = ["fastapi", "sqlalchemy", "alembic", "redis", "rq", "typer", "onnxruntime", "cv2", "rapidocr"]
 ABSENT += ["uvicorn", "argon2", "jwt", "requests", "fsspec", "standardwebhooks", "accelerate", "torchvision"]
 
 
