@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 
 from cs_bot.calibration import name_of
 from cs_bot.records import Action, Decision, Fit, Kind, Mode, Policy, Reason, Route
-from cs_bot.store.database import Database
+from cs_bot.store.database import Database, Transaction
 from cs_bot.store.queries import agents, audits, policies, turns
 from cs_bot.store.tables import audit, conversations, judgements, reviews
 from cs_bot.store.tables import audits as audits_table
@@ -90,24 +90,10 @@ class Shop:
         """So many held drafts that people judged, the first `wrong` of them wrong."""
         rows = self.decide(count, **values)
         with self.database.write() as tx:
-            for place, (turn_id, decision_id, decision) in enumerate(rows):
+            for place, row in enumerate(rows):
                 right = place >= wrong
-                tx.execute(
-                    insert(judgements).values(
-                        review_id=self.review_id,
-                        turn_id=turn_id,
-                        decision_id=decision_id,
-                        agent_id=self.agent_id,
-                        verdict="approve" if right else "reject",
-                        distance=0.0,
-                        right=right,
-                        counts=counts,
-                        kind=decision.kind,
-                        route=decision.route,
-                        flags=[],
-                        policy_version=decision.policy_version,
-                        at=tx.now(),
-                    )
+                self._judged(
+                    tx, row, verdict="approve" if right else "reject", right=right, distance=0.0, counts=counts
                 )
 
     def shadow(self, verdicts: list[bool | None], key: Key = FAQ) -> list[int]:
@@ -115,25 +101,26 @@ class Shop:
         hidden = {"mode": Mode.SHADOW, "reasons": (Reason.MODE_SHADOW,)}
         rows = self.decide(len(verdicts), key, **hidden)
         with self.database.write() as tx:
-            for (turn_id, decision_id, decision), right in zip(rows, verdicts, strict=True):
-                tx.execute(
-                    insert(judgements).values(
-                        review_id=self.review_id,
-                        turn_id=turn_id,
-                        decision_id=decision_id,
-                        agent_id=self.agent_id,
-                        verdict="shadow",
-                        distance=0.7,
-                        right=right,
-                        counts=True,
-                        kind=decision.kind,
-                        route=decision.route,
-                        flags=[],
-                        policy_version=decision.policy_version,
-                        at=tx.now(),
-                    )
-                )
+            for row, right in zip(rows, verdicts, strict=True):
+                self._judged(tx, row, verdict="shadow", right=right, distance=0.7, counts=True)
         return [turn_id for turn_id, _, _ in rows]
+
+    def _judged(self, tx: Transaction, row: tuple[int, int, Decision], **values: Any) -> None:
+        turn_id, decision_id, decision = row
+        tx.execute(
+            insert(judgements).values(
+                review_id=self.review_id,
+                turn_id=turn_id,
+                decision_id=decision_id,
+                agent_id=self.agent_id,
+                kind=decision.kind,
+                route=decision.route,
+                flags=[],
+                policy_version=decision.policy_version,
+                at=tx.now(),
+                **values,
+            )
+        )
 
     def audit(self, verdicts: list[bool], key: Key = FAQ) -> None:
         """Replies that were sent alone under the present policy, drawn and judged in this order (True = wrong)."""

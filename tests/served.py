@@ -3,20 +3,17 @@
 import base64
 import io
 import json
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
-import uvicorn
 from PIL import Image
 
 from cs_bot.settings import EngineSettings, ServeSettings, Settings
 from cs_bot.vision.chat import Chats
 from cs_bot.web.service.app import create_service
+from tests.on_loopback import serving_app
 
 KEY = "sk-CANARY-serve-0123456789"
 CHAT = "/v1/chat/completions"
@@ -36,27 +33,8 @@ def settings_of(
 @contextmanager
 def running(chats: Chats, settings: Settings | None = None, **app: Any) -> Iterator[str]:
     """The service behind a real server; its address."""
-    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
-        config = uvicorn.Config(
-            create_service(chats, settings or settings_of(), **app),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        end = time.monotonic() + 10
-        while not server.started and time.monotonic() < end:
-            time.sleep(0.01)
-        assert server.started
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
-            assert not thread.is_alive()
+    with serving_app(create_service(chats, settings or settings_of(), **app)) as address:
+        yield address
 
 
 def client(address: str, key: str | None = KEY, **values: Any) -> httpx.Client:

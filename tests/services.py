@@ -1,5 +1,6 @@
 """Real servers for the tests: PostgreSQL (Debian's binaries or the pip wheel) and redis-server (PATH or the wheel)."""
 
+import json
 import os
 import pwd
 import shutil
@@ -15,6 +16,10 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from cs_bot.settings import child_environment
+from cs_bot.testing import SECRET
+
+ROOT = Path(__file__).parents[1]
 CI = os.environ.get("CI") == "true"
 
 
@@ -192,3 +197,17 @@ def python_process(
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+def worker_environment(home: Path, database_url: str, redis: RedisServer, **more: str) -> dict[str, str]:
+    """Variables of a worker process on the test's own servers, with one account named shop."""
+    account = {"channel": "generic", "name": "shop", "secrets": [SECRET]}
+    account |= {"options": {"reply_url": "https://shop.invalid/reply"}}
+    return child_environment(
+        CSBOT_HOME=str(home),
+        CSBOT_DATABASE_URL=database_url,
+        CSBOT_REDIS_URL=redis.url,
+        CSBOT_ACCOUNTS=json.dumps([account]),
+        PYTHONPATH=str(ROOT),
+        **more,
+    )

@@ -1,16 +1,12 @@
 """A real web process of our own in a thread: the app over real services, uvicorn on loopback."""
 
 import re
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
 from cs_bot import bootstrap
 from cs_bot.settings import AccountSettings, Settings
@@ -19,6 +15,7 @@ from cs_bot.store.queries import agents
 from cs_bot.testing import SECRET
 from cs_bot.web import app as web_app
 from cs_bot.web.auth import new_token
+from tests.on_loopback import serving_app
 
 
 def settings_for(home: Path, **values: Any) -> Settings:
@@ -47,27 +44,8 @@ def add_agent(database: Database, name: str = "mei", role: str = "agent") -> tup
 @contextmanager
 def running(services: bootstrap.Services, **app: Any) -> Iterator[str]:
     """The app behind a real server; its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(
-            web_app.create_app(services, **app),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        end = time.monotonic() + 10
-        while not server.started and time.monotonic() < end:
-            time.sleep(0.01)
-        assert server.started
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
-            assert not thread.is_alive()
+    with serving_app(web_app.create_app(services, **app)) as address:
+        yield address
 
 
 def client(address: str, **values: Any) -> httpx.Client:

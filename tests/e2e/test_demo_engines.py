@@ -1,8 +1,6 @@
 """The demo on engines behind a server: one that sees everything right, and one that sees everything wrong."""
 
 import io
-import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from cs_bot.demo.stand import standing
 from cs_bot.demo.stories import build_scenarios
 from tests.contracts.demo_truth import LIED, Pictures, SeesRight, SeesWrong
 from tests.contracts.openai_fake import CHECKPOINT, serving
-from tests.e2e.test_demo import ALL_TOLD_S, command, environment, left
+from tests.e2e.test_demo import left, told
 from tests.services import free_port
 
 
@@ -27,31 +25,14 @@ def pictures() -> Pictures:
     return Pictures(load_shop())
 
 
-@pytest.fixture
-def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A unix socket's path is 100 characters at most."""
-    return tmp_path_factory.mktemp("d")
-
-
 def test_with_an_engine_that_sees_right_every_story_ends_as_expected(short_path: Path, pictures: Pictures) -> None:
     with serving(says=SeesRight(pictures)) as fake:
         server = {"CSBOT_ENGINE__URL": fake.url, "CSBOT_ENGINE__CHECKPOINT": CHECKPOINT}
         unused = {"CSBOT_ENGINE": "lite", "CSBOT_DATABASE_URL": "sqlite:////nobody/asked"}
-        done = subprocess.run(
-            command("--once", "--engine", "openai"),
-            cwd=short_path,
-            env=environment(short_path) | server | unused,
-            capture_output=True,
-            text=True,
-            timeout=ALL_TOLD_S,
-        )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said[-6000:]
-    stories = build_scenarios(load_shop())
-    assert re.search(rf"{len(stories)} of {len(stories)} stories ended as expected", done.stdout)
-    assert "not used by the demo: CSBOT_DATABASE_URL, CSBOT_ENGINE\n" in done.stdout
-    assert "saw openai: order 0.97" in done.stdout
-    assert "words by openai" in done.stdout
+        said = told(short_path, "--engine", "openai", **server, **unused)
+    assert "not used by the demo: CSBOT_DATABASE_URL, CSBOT_ENGINE\n" in said
+    assert "saw openai: order 0.97" in said
+    assert "words by openai" in said
     assert {asked.task for asked in fake.asked} == {"classify", "read", "answer"}
     assert left(short_path) == []
 

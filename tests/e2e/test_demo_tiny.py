@@ -1,12 +1,9 @@
 """The demo on a network in the worker: one with random weights, which can read nothing, and the one that is shipped."""
 
 import io
-import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from rich.console import Console
 
 from cs_bot.demo.ends import with_a_person
@@ -15,17 +12,11 @@ from cs_bot.demo.scenario import Scenario
 from cs_bot.demo.shop import load_shop
 from cs_bot.demo.stand import standing
 from cs_bot.demo.stories import build_scenarios
-from tests.e2e.test_demo import ALL_TOLD_S, command, environment, left
+from tests.e2e.test_demo import ALL_TOLD_S, left, told
 from tests.services import free_port
 
 EVERY = 3  # of the stories with pictures: each is tried three times, since a network that names no kind has failed
 ON_TIME = "stale"  # its reason is given only where the machine is quick enough for it not to be late as well
-
-
-@pytest.fixture
-def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A unix socket's path is 100 characters at most."""
-    return tmp_path_factory.mktemp("d")
 
 
 def held(story: Scenario) -> Scenario:
@@ -61,18 +52,7 @@ def test_with_random_weights_every_picture_ends_with_a_person_and_nothing_is_sen
 
 
 def test_with_the_tiny_checkpoint_every_story_ends_as_expected(short_path: Path) -> None:
-    done = subprocess.run(
-        command("--once", "--engine", "tiny"),
-        cwd=short_path,
-        env=environment(short_path),
-        capture_output=True,
-        text=True,
-        timeout=ALL_TOLD_S,
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said[-6000:]
-    stories = build_scenarios(load_shop())
-    assert re.search(rf"{len(stories)} of {len(stories)} stories ended as expected", done.stdout)
-    assert "saw qwen: product" in done.stdout
-    assert "words by qwen" in done.stdout
+    said = told(short_path, "--engine", "tiny")
+    assert "saw qwen: product" in said
+    assert "words by qwen" in said
     assert [name for name in left(short_path) if name.startswith("cs-bot")] == []

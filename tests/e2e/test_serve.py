@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,19 +18,6 @@ from tests.picture_host import hosting
 from tests.served import CHAT, KEY, asking, client, data_url, events, picture, running, settings_of, shown, words
 
 USAGE = {"include_usage": True}
-
-
-@pytest.fixture(scope="module")
-def chats() -> ScriptedChats:
-    """What the shared service runs."""
-    return ScriptedChats()
-
-
-@pytest.fixture(scope="module")
-def site(chats: ScriptedChats) -> Iterator[httpx.Client]:
-    """A shared service."""
-    with running(chats, settings_of(rate_per_minute=0)) as address, client(address) as made:
-        yield made
 
 
 def error_of(answer: httpx.Response) -> dict[str, Any]:

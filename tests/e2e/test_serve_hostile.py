@@ -33,19 +33,6 @@ from tests.services import free_port, wait_for
 JSON = {"content-type": "application/json"}
 
 
-@pytest.fixture(scope="module")
-def chats() -> ScriptedChats:
-    """What the shared service runs."""
-    return ScriptedChats()
-
-
-@pytest.fixture(scope="module")
-def site(chats: ScriptedChats) -> Iterator[httpx.Client]:
-    """A shared service."""
-    with running(chats, settings_of(rate_per_minute=0)) as address, client(address) as made:
-        yield made
-
-
 def raw(address: str, sent: bytes, *, more: bytes = b"", pause_s: float = 0.0, most_s: float = 10.0) -> bytes:
     """What comes back for bytes on the line; `more` is sent byte by byte."""
     where = urlsplit(address)

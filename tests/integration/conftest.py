@@ -1,13 +1,31 @@
-"""Fixtures of the tests that run commands."""
+"""Fixtures of the tests that run commands, and of those that ask the web process."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from cs_bot import cli
+from cs_bot import bootstrap, cli
+from cs_bot.settings import TurnSettings
+from cs_bot.store.database import Database
 from cs_bot.testing import SECRET
+from tests import web
 from tests.commands import ACCOUNT, Done, Run
+
+
+@pytest.fixture
+def services(database: Database, tmp_path: Path) -> bootstrap.Services:
+    """Services whose turns are due at once."""
+    return web.services_on(database, tmp_path, turns=TurnSettings(quiet_s=0, wait_at_most_s=0))
+
+
+@pytest.fixture
+def site(services: bootstrap.Services) -> Iterator[httpx.Client]:
+    """A client of the web process over `services`."""
+    with web.running(services) as address, web.client(address) as client:
+        yield client
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,25 +12,12 @@ from sqlalchemy import select
 
 from cs_bot import bootstrap
 from cs_bot.records import Facts, Faq, FaqHit, Likeness, LookupOutcome, Product, ProductHit, ProductLookup, SendState
-from cs_bot.settings import TurnSettings
 from cs_bot.store.database import Database
 from cs_bot.store.tables import audits
-from tests import web
 from tests.alone import DRAFT, SENT, finish, send
 from tests.web import Browser, Caller
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def services(database: Database, tmp_path: Path) -> bootstrap.Services:
-    return web.services_on(database, tmp_path, turns=TurnSettings(quiet_s=0, wait_at_most_s=0))
-
-
-@pytest.fixture
-def site(services: bootstrap.Services) -> Iterator[httpx.Client]:
-    with web.running(services) as address, web.client(address) as client:
-        yield client
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What people say of replies: marks of judgements through the review API, and blind audits of what was sent alone."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,23 +14,11 @@ from cs_bot.records import (
     Verdict,
 )
 from cs_bot.review import list_open, marks
-from cs_bot.settings import TurnSettings
 from cs_bot.store.database import Database
 from cs_bot.store.queries import turns as turn_queries
 from cs_bot.store.tables import audits, judgements
 from tests import web
 from tests.alone import DRAFT, SENT, finish, send
-
-
-@pytest.fixture
-def services(database: Database, tmp_path: Path) -> bootstrap.Services:
-    return web.services_on(database, tmp_path, turns=TurnSettings(quiet_s=0, wait_at_most_s=0))
-
-
-@pytest.fixture
-def site(services: bootstrap.Services) -> Iterator[httpx.Client]:
-    with web.running(services) as address, web.client(address) as client:
-        yield client
 
 
 @pytest.fixture

@@ -30,17 +30,6 @@ SECRET_ANSWER = "满 99 元包邮"
 
 
 @pytest.fixture
-def services(database: Database, tmp_path: Path) -> bootstrap.Services:
-    return web.services_on(database, tmp_path, turns=TurnSettings(quiet_s=0, wait_at_most_s=0))
-
-
-@pytest.fixture
-def site(services: bootstrap.Services) -> Iterator[httpx.Client]:
-    with web.running(services) as address, web.client(address) as client:
-        yield client
-
-
-@pytest.fixture
 def mei(site: httpx.Client, database: Database) -> Caller:
     return Caller(site, database)
 

@@ -1,6 +1,5 @@
 """An answer worker that opens its engine: alive and not ready meanwhile; when it fails, one line and an exit code."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -13,8 +12,7 @@ import pytest
 from cs_bot.settings import child_environment
 from cs_bot.store.database import Database
 from cs_bot.store.queries import workers as seen
-from cs_bot.testing import SECRET
-from tests.services import RedisServer, python_process, wait_for
+from tests.services import RedisServer, python_process, wait_for, worker_environment
 
 ROOT = Path(__file__).parents[2]
 SOON_S = 20.0
@@ -46,16 +44,7 @@ Start = Callable[[], "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 def start(sqlite_url: str, redis_server: RedisServer, tmp_path: Path) -> Iterator[Start]:
-    account = {"channel": "generic", "name": "shop", "secrets": [SECRET]}
-    account |= {"options": {"reply_url": "https://shop.invalid/reply"}}
-    env = child_environment(
-        CSBOT_HOME=str(tmp_path),
-        CSBOT_DATABASE_URL=sqlite_url,
-        CSBOT_REDIS_URL=redis_server.url,
-        CSBOT_ACCOUNTS=json.dumps([account]),
-        CSBOT_ENGINE="slow",
-        PYTHONPATH=str(ROOT),
-    )
+    env = worker_environment(tmp_path, sqlite_url, redis_server, CSBOT_ENGINE="slow")
     with ExitStack() as stack, (tmp_path / "log.txt").open("wb") as log:
         yield lambda: stack.enter_context(python_process("-c", PROGRAM, env=env, stdout=log, stderr=log, cwd=tmp_path))
 

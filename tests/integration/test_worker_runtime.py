@@ -22,12 +22,11 @@ from sqlalchemy import func, select
 from cs_bot.bootstrap import Services
 from cs_bot.jobs import JOBS, ringer
 from cs_bot.receive import receive
-from cs_bot.settings import child_environment
 from cs_bot.store import tables
 from cs_bot.store.database import Database
 from cs_bot.store.queries import workers as seen
-from cs_bot.testing import SECRET, shop_event, shop_message, shop_request
-from tests.services import RedisServer, python_process, wait_for
+from cs_bot.testing import shop_event, shop_message, shop_request
+from tests.services import RedisServer, python_process, wait_for, worker_environment
 from tests.web import services_on
 
 ROOT = Path(__file__).parents[2]
@@ -47,15 +46,7 @@ def shop(sqlite_database: Database, tmp_path: Path) -> Iterator[Services]:
 @pytest.fixture
 def start(sqlite_url: str, redis_server: RedisServer, tmp_path: Path) -> Iterator[Start]:
     """Start `python -m workers.NAME` on the test's own servers; its output goes to a file."""
-    account = {"channel": "generic", "name": "shop", "secrets": [SECRET]}
-    account |= {"options": {"reply_url": "https://shop.invalid/reply"}}
-    env = child_environment(
-        CSBOT_HOME=str(tmp_path),
-        CSBOT_DATABASE_URL=sqlite_url,
-        CSBOT_REDIS_URL=redis_server.url,
-        CSBOT_ACCOUNTS=json.dumps([account]),
-        PYTHONPATH=str(ROOT),
-    )
+    env = worker_environment(tmp_path, sqlite_url, redis_server)
     with ExitStack() as stack, (tmp_path / "log.jsonl").open("wb") as log:
 
         def go(name: str = "answer", **more: str) -> "subprocess.Popen[bytes]":
