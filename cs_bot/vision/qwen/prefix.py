@@ -144,7 +144,8 @@ class Batch:
             use_cache=True,
         )
         self._positions = [at + len(tokens) for at, tokens in zip(self._positions, pending, strict=True)]
-        return self._network.lm_head(out.last_hidden_state[:, -1].contiguous()).float()
+        last = out.last_hidden_state[:, -1].contiguous()  # a slice makes a CPU copy the table of words (pytorch#151934)
+        return self._network.lm_head(last).float()
 
     def rows(self) -> list[Prefix]:
         """Each row by itself, without padding. They may share memory with this batch, which is not to be used on."""

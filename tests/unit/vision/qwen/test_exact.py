@@ -135,3 +135,17 @@ def test_a_kind_may_be_read_with_more_pixels(random_checkpoint: Path) -> None:
         }
     assert tokens["read_order"] == tokens["read_order_again"] > 2 * tokens["classify"]
     assert tokens["classify"] == tokens["read_product"] == tokens["answer_order"]
+
+
+def test_the_output_layer_gets_rows_that_lie_together(parts: Parts) -> None:
+    """A slice makes it copy the vocabulary's whole table at every call, in bfloat16 on a CPU (pytorch#151934)."""
+    given: list[bool] = []
+    layer = parts.network.get_output_embeddings()
+    handle = layer.register_forward_pre_hook(
+        lambda _, rows: given.append(rows[0].dim() == 2 and rows[0].is_contiguous())
+    )
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda n: parts.generator.generate(asked(f"{n}"), max_tokens=4, until=soon()), range(3)))
+    handle.remove()
+    assert given
+    assert all(given)
