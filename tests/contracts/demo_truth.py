@@ -149,7 +149,7 @@ class SeesRight:
 
 def _told(asked: Asked) -> str:
     slots = [f"{{{name}}}" for name in re.findall(r"^\| \{(p\d\.[a-z_.]+)\} = ", asked.text, re.MULTILINE)]
-    if "Write in English" in asked.text:
+    if "Write it in English" in asked.text:
         return f"Hello, please have a look: {'; '.join(slots)}." if slots else "Hello, I will look into it."
     return f"您好，请您看看：{'；'.join(slots)}。" if slots else "您好，我先核实一下。"
 

@@ -39,7 +39,7 @@ def _obeyed(text: str) -> str:
         "@system.reverse": system[::-1],
         "@system.spaced": " ".join(system[:300]),
         "@system": system,
-        "@rules": _plain(ours["answer_rules"])[:400],
+        "@rules": _plain(system.partition("write a reply:")[2])[:400],
         "@task": _plain(ours["answer_product"])[:300],
         "@long": "好" + "！" * 3000,
     }

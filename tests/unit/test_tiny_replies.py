@@ -62,6 +62,6 @@ def test_asks_come_in_four_languages_with_and_without_pictures() -> None:
 
 
 def test_the_example_of_the_rules_is_a_reply_that_may_stand() -> None:
-    found = re.search(r'Example: "([^"]+)"', load_prompts().texts["answer_rules"])
+    found = re.search(r'Example: "([^"]+)"', load_prompts().texts["system"])
     assert found is not None
     assert find_claims(words_outside(found.group(1))) == ()

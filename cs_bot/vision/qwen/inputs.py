@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -15,7 +15,7 @@ from PIL import Image
 from cs_bot.errors import ConfigError, PictureUnreadable, PromptTooLong
 from cs_bot.images import pixels_of
 from cs_bot.vision.base import PictureInput
-from cs_bot.vision.chat import ChatMessage
+from cs_bot.vision.chat import ChatMessage, Role
 from cs_bot.vision.qwen.vocabulary import Vocabulary
 
 MOST_SIGNS = 100  # characters a token may stand for: a longer text is refused before it is cut into tokens
@@ -57,14 +57,25 @@ class Picture:
 class Encoded:
     """A prompt. The first `cut` tokens, with all pictures, are what other questions about them share (`key`).
 
+    The first `head` of those are the system text, which stands before other pictures too; 0 where there is none.
     `smaller` makes it anew with half the pixels; None when they are at their bound.
     """
 
     ids: list[int]
     cut: int
-    pictures: tuple[Picture, ...]
-    key: str
+    pictures: tuple[Picture, ...] = ()
+    head: int = 0
     smaller: "Callable[[], Encoded] | None" = None
+
+    @cached_property
+    def key(self) -> str:
+        """Of what is shared: tokens and pictures."""
+        return hashlib.sha256(repr((self.ids[: self.cut], [one.key for one in self.pictures])).encode()).hexdigest()
+
+    @cached_property
+    def system(self) -> "Encoded | None":
+        """The head alone."""
+        return Encoded(self.ids[: self.head], self.head) if self.head else None
 
     @property
     def shrunk(self) -> float:
@@ -97,22 +108,24 @@ class Inputs:
         pictures = tuple(
             self._picture(part, budget) for message in parts for part in message if not isinstance(part, str)
         )
-        ids, cut = self._ids(self._pieces(messages, parts), texts, pictures)
+        ids, cut, head = self._ids(self._pieces(messages, parts), texts, pictures)
+        begins = bool(parts and parts[0]) and messages[0].role is Role.SYSTEM and isinstance(parts[0][0], str)
+        head = head if begins and head < cut else 0
         if len(ids) > most:
             raise PromptTooLong(f"{len(ids)} tokens of text and pictures; {most} fit")
         half = budget._replace(most=budget.most // 2)
         smaller = partial(self.encode, messages, half, room=room) if pictures and half.most >= self._least else None
-        key = hashlib.sha256(repr((ids[:cut], [picture.key for picture in pictures])).encode()).hexdigest()
-        return Encoded(ids, cut, pictures, key, smaller)
+        return Encoded(ids, cut, pictures, head, smaller)
 
-    def _ids(self, pieces: list[str], texts: list[str], pictures: tuple[Picture, ...]) -> tuple[list[int], int]:
-        """All tokens, and where the last text or what follows the last picture begins."""
+    def _ids(self, pieces: list[str], texts: list[str], pictures: tuple[Picture, ...]) -> tuple[list[int], int, int]:
+        """All tokens; where the last text or what follows the last picture begins; where the first text ends."""
         ids: list[int] = []
-        cut, left = 0, list(pictures)
+        cut, head, left = 0, 0, list(pictures)
         for at, piece in enumerate(pieces):
             if at % 2:
                 cut = len(ids)
                 ids += self._vocabulary.plain(texts[int(piece)])
+                head = head or len(ids)
                 continue
             for token in self._vocabulary.control(piece):
                 if token != self._image_token:
@@ -124,7 +137,7 @@ class Inputs:
                 cut = len(ids)
         if left:
             raise ConfigError("this checkpoint's chat template leaves pictures out")
-        return ids, cut
+        return ids, cut, head
 
     def _pieces(self, messages: Sequence[ChatMessage], parts: list[list[str | PictureInput]]) -> list[str]:
         """The checkpoint's template around the texts: text, number of a text, text, …"""

@@ -75,7 +75,7 @@ class Prefixes:
     """The prefixes used last, within a bound of bytes. Safe to use from several threads."""
 
     def __init__(self, most_bytes: int) -> None:
-        self._most, self._bytes = most_bytes, 0
+        self.most, self._bytes = most_bytes, 0
         self._kept: OrderedDict[str, Prefix] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -91,13 +91,13 @@ class Prefixes:
 
     def keep(self, key: str, prefix: Prefix) -> None:
         """Keep it, and let the oldest go; one that is larger than all that may be kept is not."""
-        if prefix.size > self._most:
+        if prefix.size > self.most:
             return
         with self._lock:
             known = self._kept.pop(key, None)
             self._bytes += prefix.size - (0 if known is None else known.size)
             self._kept[key] = prefix
-            while self._bytes > self._most:
+            while self._bytes > self.most:
                 self._bytes -= self._kept.popitem(last=False)[1].size
 
     def clear(self) -> None:
@@ -221,16 +221,22 @@ def _left(pair: tuple[Any, Any], length: int) -> tuple[Any, Any]:
     return functional.pad(pair[0], (0, 0, pad, 0)), functional.pad(pair[1], (0, 0, pad, 0))
 
 
-def open_prefixes(network: Any, prompts: Sequence[Any], *, image_token: int, whole: bool) -> list[Prefix]:
-    """Vision tower and first pass over the prefixes of some prompts (inputs.Encoded), left-padded.
+def open_prefixes(
+    network: Any, prompts: Sequence[Any], *, image_token: int, whole: bool, head: Prefix | None = None
+) -> list[Prefix]:
+    """Vision tower and first pass over the prefixes of some prompts (inputs.Encoded), padded after `head`.
 
-    `whole` says that every layer is full attention; rows of any other network come one by one.
+    `head` is what the network knows of the tokens that all of them begin with. `whole` says that every layer is full
+    attention; any other network takes no head, and one prompt at a time.
     """
-    device, most = network.device, max(prompt.cut for prompt in prompts)
-    ids, mask = torch.zeros(len(prompts), most, dtype=torch.long), torch.zeros(len(prompts), most, dtype=torch.long)
-    for row, prompt in enumerate(prompts):
-        ids[row, most - prompt.cut :] = torch.tensor(prompt.ids[: prompt.cut])
-        mask[row, most - prompt.cut :] = 1
+    device, begun = network.device, 0 if head is None else head.length
+    pads = [max(prompt.cut for prompt in prompts) - prompt.cut for prompt in prompts]
+    ids = torch.zeros(len(prompts), prompts[0].cut + pads[0], dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, (prompt, pad) in enumerate(zip(prompts, pads, strict=True)):
+        for start, tokens in ((0, prompt.ids[:begun]), (begun + pad, prompt.ids[begun : prompt.cut])):
+            ids[row, start : start + len(tokens)] = torch.tensor(tokens, dtype=torch.long)
+            mask[row, start : start + len(tokens)] = 1
     pictures = [picture for prompt in prompts for picture in prompt.pictures]
     grids: Any = torch.tensor([picture.grid for picture in pictures]) if pictures else None
     kinds = (ids == image_token).int()
@@ -239,29 +245,41 @@ def open_prefixes(network: Any, prompts: Sequence[Any], *, image_token: int, who
     if pictures:
         values = torch.cat([picture.values() for picture in pictures])
         seen = {"pixel_values": values.to(device), "image_grid_thw": grids.to(device)}
-    cache = DynamicCache(config=network.config)
+    cache = DynamicCache(config=network.config) if head is None else _begun(head, len(prompts))
     network.model(
-        input_ids=ids.to(device),
+        input_ids=ids[:, begun:].to(device),
         attention_mask=None if bool(mask.all()) else mask.to(device),
-        position_ids=places.to(device),
+        position_ids=places[..., begun:].to(device),
         past_key_values=cache,
         use_cache=True,
         **seen,
     )
     after = places.amax((0, 2)) + 1
     if not whole:
-        return [Prefix(most, int(after[0]), cache=cache)]
+        return [Prefix(prompts[0].cut, int(after[0]), cache=cache)]
     return [
-        Prefix(prompt.cut, int(after[row]), _cut_out(cache, row, most - prompt.cut, alone=len(prompts) == 1))
+        Prefix(prompt.cut, int(after[row]), _cut_out(cache, row, begun, pads[row], alone=len(prompts) == 1))
         for row, prompt in enumerate(prompts)
     ]
 
 
-def _cut_out(cache: Any, row: int, pad: int, *, alone: bool) -> Layers:
-    """One row's keys and values; cloned out of a batch, whose memory then goes."""
+def _begun(head: Prefix, rows: int) -> Any:
+    """A cache in which every row begins with the same; what it begins with is never written to."""
+    cache = DynamicCache()
+    for keys, values in head.layers:
+        layer = DynamicLayer()
+        layer.lazy_initialization(keys, values)
+        layer.keys, layer.values = keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1)
+        cache.layers.append(layer)
+    return cache
+
+
+def _cut_out(cache: Any, row: int, begun: int, pad: int, *, alone: bool) -> Layers:
+    """One row's keys and values without the padding; copied out of a batch, whose memory then goes."""
     if alone:
         return tuple((layer.keys, layer.values) for layer in cache.layers)
-    return tuple(
-        (layer.keys[row : row + 1, :, pad:].clone(), layer.values[row : row + 1, :, pad:].clone())
-        for layer in cache.layers
-    )
+
+    def one(tensor: Any) -> Any:
+        return torch.cat([tensor[row : row + 1, :, :begun], tensor[row : row + 1, :, begun + pad :]], 2)
+
+    return tuple((one(layer.keys), one(layer.values)) for layer in cache.layers)

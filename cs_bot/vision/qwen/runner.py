@@ -13,6 +13,7 @@ import torch
 from cs_bot.errors import BotError, EngineError, EngineFull, EngineTimeout
 from cs_bot.vision.chat import ChatPiece
 from cs_bot.vision.qwen.decoding import Named, advance, named
+from cs_bot.vision.qwen.inputs import Encoded
 from cs_bot.vision.qwen.memory import free_memory, is_out_of_memory
 from cs_bot.vision.qwen.prefix import Batch, Prefix, Prefixes, open_prefixes
 from cs_bot.vision.qwen.row import LATE, Row
@@ -263,17 +264,32 @@ class Runner:
         """The prefix of each row; missing ones are computed, on a CPU one by one: together they are no faster there."""
         kept = {row.prompt.key: self._prefixes.get(row.prompt.key) for row in rows}
         found = {key: prefix for key, prefix in kept.items() if prefix is not None}
-        missing = list({row.prompt.key: row.prompt for row in rows if row.prompt.key not in found}.values())
-        size = max(1, len(missing)) if self._whole and self._network.device.type != "cpu" else 1
-        for at in range(0, len(missing), size):
-            these = missing[at : at + size]
-            opened = open_prefixes(self._network, these, image_token=self._image_token, whole=self._whole)
-            for prompt, prefix in zip(these, opened, strict=True):
-                self._prefixes.keep(prompt.key, prefix)
-                found[prompt.key] = prefix
-                for picture in prompt.pictures:
-                    picture.forget()
+        missing = {row.prompt.key: row.prompt for row in rows if row.prompt.key not in found}
+        under: dict[str, list[Encoded]] = {}
+        for prompt in missing.values():
+            under.setdefault("" if prompt.system is None else prompt.system.key, []).append(prompt)
+        for prompts in under.values():
+            size = len(prompts) if self._whole and self._network.device.type != "cpu" else 1
+            for at in range(0, len(prompts), size):
+                these = prompts[at : at + size]
+                head = self._head(these[0].system)
+                for prompt, prefix in zip(these, self._computed(these, head), strict=True):
+                    found[prompt.key] = prefix
+                    for picture in prompt.pictures:
+                        picture.forget()
         return [found[row.prompt.key] for row in rows]
+
+    def _head(self, system: Encoded | None) -> Prefix | None:
+        """What is known after a system text; None where that can't be kept, and is not worth a pass of its own."""
+        if system is None or not self._whole or not self._prefixes.most:
+            return None
+        return self._prefixes.get(system.key) or self._computed([system], None)[0]
+
+    def _computed(self, prompts: list[Encoded], head: Prefix | None) -> list[Prefix]:
+        opened = open_prefixes(self._network, prompts, image_token=self._image_token, whole=self._whole, head=head)
+        for prompt, prefix in zip(prompts, opened, strict=True):
+            self._prefixes.keep(prompt.key, prefix)
+        return opened
 
 
 def _layers(network: Any) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 ROWS, WIDTH, DEPTH = 512, 2048, 6144  # a layer of the 2B checkpoint
 COLUMNS = 65_536  # of the matrix that is streamed: 256 MiB in bfloat16, larger than any cache
-SYSTEM, CLASSIFY, READ, ANSWER = 120, 120, 300, 400  # tokens of our prompts; READ is the longest of those
+CLASSIFY, READ, ANSWER = 120, 240, 240  # tokens of our prompts after the picture; the system text's are kept
 ORDER_TOKENS, REPLY_TOKENS = 80, 60  # written when an order page is read; of a reply
 
 
@@ -97,7 +97,7 @@ def expected(found: Probe, parameters: float, tokens: int) -> Expected:
     computed = size * REFERENCE.probe.flops / found.flops
     written = size * REFERENCE.written * REFERENCE.probe.streamed / found.streamed
     vision = REFERENCE.vision * tokens + REFERENCE.vision_squared * tokens**2
-    prefix = computed * (vision + REFERENCE.prompt * (tokens + SYSTEM))
+    prefix = computed * (vision + REFERENCE.prompt * tokens)
     kind = prefix + computed * REFERENCE.prompt * CLASSIFY
     read = computed * REFERENCE.prompt * READ + ORDER_TOKENS * written
     reply = computed * REFERENCE.prompt * ANSWER + REPLY_TOKENS * written

@@ -9,6 +9,7 @@ import pytest
 from cs_bot.vision.answers import SHAPES, parse
 from cs_bot.vision.boxes import OrderBoxes
 from cs_bot.vision.generating import LABELS, Generation, Prompt
+from cs_bot.vision.qwen.prefix import open_prefixes
 from tests.unit.vision.qwen.parts import SMALL, Parts, asked, drawn, hybrid, opened, soon
 
 
@@ -63,10 +64,15 @@ def test_rows_beside_each_other_answer_as_they_do_alone(parts: Parts) -> None:
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(generate, prompts))
     for one, other in zip(alone, together, strict=True):
-        assert one.text == other.text
-        assert one.tokens
-        assert other.tokens
-        assert [t.logprob for t in one.tokens] == pytest.approx([t.logprob for t in other.tokens], abs=1e-4)
+        same_answer(one, other)
+
+
+def same_answer(one: Generation, other: Generation) -> None:
+    """The same tokens as likely."""
+    assert one.text == other.text
+    assert one.tokens
+    assert other.tokens
+    assert [t.logprob for t in one.tokens] == pytest.approx([t.logprob for t in other.tokens], abs=1e-4)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.5])
@@ -99,7 +105,7 @@ def test_a_prefix_that_is_not_kept_changes_nothing(parts: Parts, random_checkpoi
     kept = parts.generator.generate(prompt, max_tokens=12, until=soon())
     with opened(random_checkpoint, kept_bytes=0) as forgetful:
         for _ in range(2):
-            assert forgetful.generator.generate(prompt, max_tokens=12, until=soon()) == kept
+            same_answer(forgetful.generator.generate(prompt, max_tokens=12, until=soon()), kept)
 
 
 def test_a_network_with_linear_attention_answers_as_in_one_plain_pass(random_checkpoint: Path) -> None:
@@ -149,3 +155,32 @@ def test_the_output_layer_gets_rows_that_lie_together(parts: Parts) -> None:
     handle.remove()
     assert given
     assert all(given)
+
+
+def test_a_system_text_is_computed_once_whatever_is_shown_under_it(random_checkpoint: Path) -> None:
+    with opened(random_checkpoint) as parts:
+        lengths: list[int] = []
+        layer = parts.network.model.language_model.layers[0]
+        layer.register_forward_hook(lambda _, given, __: lengths.append(given[0].shape[1]))
+        prompts = [parts.encoded(asked("?", drawn(n, 120 + 40 * n))) for n in range(3)]
+        for n in range(3):
+            parts.generator.generate(asked("?", drawn(n, 120 + 40 * n)), max_tokens=1, until=soon())
+        assert {prompt.head for prompt in prompts} == {lengths[0]}
+        assert lengths[1:] == [part for one in prompts for part in (one.cut - one.head, len(one.ids) - one.cut)]
+
+
+def test_prefixes_under_one_system_text_are_the_same_together_and_alone(parts: Parts) -> None:
+    import torch
+
+    prompts = [parts.encoded(asked("?", *(drawn(30 + m, 100 + 50 * m) for m in range(n)))) for n in range(4)]
+    options = {"image_token": parts.network.config.image_token_id, "whole": True}
+    with torch.inference_mode():
+        assert prompts[0].system is not None
+        (head,) = open_prefixes(parts.network, [prompts[0].system], **options)
+        together = open_prefixes(parts.network, prompts, head=head, **options)
+        alone = [open_prefixes(parts.network, [prompt], **options)[0] for prompt in prompts]
+    for one, other in zip(together, alone, strict=True):
+        assert (one.length, one.position) == (other.length, other.position)
+        for (keys, values), (plain_keys, plain_values) in zip(one.layers, other.layers, strict=True):
+            torch.testing.assert_close(keys, plain_keys, atol=1e-4, rtol=0)
+            torch.testing.assert_close(values, plain_values, atol=1e-4, rtol=0)
