@@ -198,11 +198,12 @@ def look_of(
 
 
 def build(settings: EngineSettings) -> LiteEngine:
-    """Open the engine: `threads` of one OCR call, `timeout_s` a picture.
+    """Open the engine: `threads` of one OCR call (0: one, as several workers do more than several threads),
+    `timeout_s` a picture.
 
     Raises ModuleNotFoundError when the packages are missing, EngineError when their data files are.
     """
-    return LiteEngine(Ocr(settings.threads), FORMATS, settings.limit_s())
+    return LiteEngine(Ocr(settings.threads or 1), FORMATS, settings.limit_s())
 
 
 def _decode(data: bytes) -> Pixels:
