@@ -46,8 +46,10 @@ def prepare(open_engine: Callable[[], object]) -> int | None:
 
 
 def _stop(*_: object) -> None:
-    runtime.State.stopping.set()
-    raise _Stopped
+    """Raises once: a second signal must not interrupt the end that the first one began."""
+    if not runtime.State.stopping.is_set():
+        runtime.State.stopping.set()
+        raise _Stopped
 
 
 def _opened(open_engine: Callable[[], object]) -> int | None:

@@ -150,6 +150,8 @@ def parse(shape: type[Shape], text: str) -> Shape:
     try:
         value = json.loads(_object_in(text), parse_float=str, parse_int=str, parse_constant=str)
         return shape.model_validate(value)
+    except Unusable:
+        raise
     except ValidationError as problem:
         wrong = {part for error in problem.errors() for part in error["loc"] if part in _KEYS}
         raise Unusable(f"it does not follow the form ({', '.join(sorted(map(str, wrong))) or 'keys'})") from None

@@ -1,6 +1,7 @@
 """What a checkpoint is asked and what it gives: the Generator protocol, and certainty from token likelihoods."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -166,17 +167,14 @@ def _summing_to_one(shares: Mapping[Kind, float]) -> dict[Kind, float]:
 
 
 def weakest(generation: Generation, value: str) -> float | None:
-    """The least likelihood of a token of `value` where it stands in the text; None when that can't be told."""
+    """The least likelihood of a token of `value` wherever it stands in the text; None when that can't be told."""
     if not generation.tokens or not value:
         return None
     text = "".join(token.text for token in generation.tokens)
-    start = text.find(f'"{value}"')
-    if start < 0 or text.find(f'"{value}"', start + 1) >= 0:
-        return None
-    start, end, at = start + 1, start + 1 + len(value), 0
-    found = []
+    places = [(found.start() + 1, found.end() - 1) for found in re.finditer(re.escape(f'"{value}"'), text)]
+    found, at = [], 0
     for token in generation.tokens:
-        if at < end and at + len(token.text) > start:
+        if any(at < end and at + len(token.text) > start for start, end in places):
             found.append(token.logprob)
         at += len(token.text)
     return math.exp(min(0.0, min(found))) if found else None

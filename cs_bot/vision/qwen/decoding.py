@@ -130,12 +130,14 @@ def advance(logits: Any, answers: Sequence[Answer]) -> list[ChatPiece | EngineEr
         if sound[row] and answer.wish.temperature > 0:
             chosen[row] = _drawn(masked[row].cpu(), answer)
     values = logprobs.gather(1, chosen[:, None])[:, 0].tolist()
+    tops = [_top(logprobs[row], answer.wish.top) for row, answer in enumerate(answers)]
+    # from here on nothing may fail that is tried again: answers move
     results: list[ChatPiece | EngineError] = []
     for row, (answer, token, value) in enumerate(zip(answers, chosen.tolist(), values, strict=True)):
         if row in refused or not sound[row]:
             results.append(refused.get(row) or _no_numbers())
         else:
-            results.append(answer.add(token, min(0.0, value), _top(logprobs[row], answer.wish.top)))
+            results.append(answer.add(token, min(0.0, value), tops[row]))
     return results
 
 

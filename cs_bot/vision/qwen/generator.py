@@ -13,7 +13,10 @@ from cs_bot.vision.qwen.row import Row
 
 
 class QwenGenerator:
-    """Follows generating.Generator. The prefix of system text and pictures is shared by all that is asked of them."""
+    """Follows generating.Generator.
+
+    What the network knows of the system text is shared by all pictures, of a picture by all that is asked of it.
+    """
 
     def __init__(self, core: Core, temperature: float) -> None:
         self._core, self._temperature = core, temperature

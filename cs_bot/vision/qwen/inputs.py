@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
+from jinja2 import TemplateError
 from PIL import Image
 
-from cs_bot.errors import ConfigError, PictureUnreadable, PromptTooLong
+from cs_bot.errors import BadRequest, ConfigError, PictureUnreadable, PromptTooLong
 from cs_bot.images import pixels_of
 from cs_bot.vision.base import PictureInput
 from cs_bot.vision.chat import ChatMessage, Role
@@ -20,6 +21,7 @@ from cs_bot.vision.qwen.vocabulary import Vocabulary
 
 MOST_SIGNS = 100  # characters a token may stand for: a longer text is refused before it is cut into tokens
 SMALLEST_TOKENS = 16  # a picture is never shrunk below this for want of memory
+MOST_AFTER_HEAD = 8192  # tokens of a prefix: one that begins after a head needs a mask, which grows with their square
 _KEPT_GRIDS = 2048
 _MARK = re.compile("\x02([0-9]+)\x03")
 
@@ -57,7 +59,7 @@ class Picture:
 class Encoded:
     """A prompt. The first `cut` tokens, with all pictures, are what other questions about them share (`key`).
 
-    The first `head` of those are the system text, which stands before other pictures too; 0 where there is none.
+    The first `head` of those are the system text, which stands before other pictures too; 0 where it is not worth it.
     `smaller` makes it anew with half the pixels; None when they are at their bound.
     """
 
@@ -98,7 +100,8 @@ class Inputs:
     def encode(self, messages: Sequence[ChatMessage], budget: Budget, *, room: int) -> Encoded:
         """The tokens of a conversation up to the answer, which needs `room` tokens.
 
-        Raises PromptTooLong, PictureError for a picture that can't be used.
+        Raises PromptTooLong, PictureError for a picture that can't be used, BadRequest for messages that the
+        checkpoint's template does not take.
         """
         parts = [_joined(message) for message in messages]
         texts = [part for message in parts for part in message if isinstance(part, str)]
@@ -110,7 +113,7 @@ class Inputs:
         )
         ids, cut, head = self._ids(self._pieces(messages, parts), texts, pictures)
         begins = bool(parts and parts[0]) and messages[0].role is Role.SYSTEM and isinstance(parts[0][0], str)
-        head = head if begins and head < cut else 0
+        head = head if begins and pictures and head < cut <= MOST_AFTER_HEAD else 0
         if len(ids) > most:
             raise PromptTooLong(f"{len(ids)} tokens of text and pictures; {most} fit")
         half = budget._replace(most=budget.most // 2)
@@ -145,11 +148,12 @@ class Inputs:
             (message.role.value, "".join("t" if isinstance(part, str) else "p" for part in these))
             for message, these in zip(messages, parts, strict=True)
         )
-        if shape not in self._templates:
+        pieces = self._templates.get(shape)
+        if pieces is None:
             if len(self._templates) > 256:
                 self._templates.clear()
-            self._templates[shape] = self._rendered(shape)
-        return self._templates[shape]
+            pieces = self._templates[shape] = self._rendered(shape)
+        return pieces
 
     def _rendered(self, shape: tuple[tuple[str, str], ...]) -> list[str]:
         said, texts = [], 0
@@ -159,9 +163,12 @@ class Inputs:
                 content.append({"type": "image"} if kind == "p" else {"type": "text", "text": f"\x02{texts}\x03"})
                 texts += kind == "t"
             said.append({"role": role, "content": content})
-        text = self._processor.tokenizer.apply_chat_template(
-            said, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
+        try:
+            text = self._processor.tokenizer.apply_chat_template(
+                said, tokenize=False, add_generation_prompt=True, enable_thinking=False
+            )
+        except TemplateError as problem:  # what a template raises by itself
+            raise BadRequest(f"this checkpoint does not take messages in this order: {problem}", "messages") from None
         pieces = _MARK.split(text)
         if pieces[1::2] != [str(at) for at in range(texts)]:
             raise ConfigError("this checkpoint's chat template leaves texts out or moves them")

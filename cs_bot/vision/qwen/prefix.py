@@ -60,9 +60,9 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
         self.keys, self.values = (room[:, :, :after] for room in self._room)
         return self.keys, self.values
 
-    def keep(self, rows: Any, columns: Any) -> None:
-        """Only these rows and columns."""
-        self.keys, self.values, self._room = self.keys[rows][:, :, columns], self.values[rows][:, :, columns], None
+    def kept(self, rows: Any, columns: Any) -> "_Layer":
+        """Only these rows and columns, as a layer of its own."""
+        return _Layer(self.keys[rows][:, :, columns], self.values[rows][:, :, columns])
 
 
 def _with_room(tensor: Any, length: int) -> Any:
@@ -162,15 +162,14 @@ class Batch:
         return found
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Only these rows go on."""
+        """Only these rows go on. When memory runs out for that, nothing has changed."""
         if not self._whole or len(rows) == len(self):
             return
         chosen = torch.tensor(rows, device=self._network.device)
-        self._positions = [self._positions[row] for row in rows]
         mask = None if self._mask is None else self._mask[chosen]
         used = slice(None) if mask is None else mask.any(0).nonzero()[:, 0]
-        for layer in self._cache.layers:
-            layer.keep(chosen, used)
+        self._cache.layers = [layer.kept(chosen, used) for layer in self._cache.layers]
+        self._positions = [self._positions[row] for row in rows]
         self._mask = None if mask is None or bool(mask[:, used].all()) else mask[:, used]
 
     def undo(self) -> bool:

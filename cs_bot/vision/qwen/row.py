@@ -24,7 +24,7 @@ class Row:
     answer: Answer | None = None
     label_ids: Sequence[int] = ()
     streams: bool = False
-    left: bool = False  # nobody waits for it any more
+    left: bool = False  # it is done, or nobody waits for it any more
     start: Prefix | None = None  # what the network knows when this row joins a batch
     pending: Sequence[int] = ()  # tokens that it has not seen
     _pieces: list[ChatPiece] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from cs_bot.vision.qwen.vocabulary import Vocabulary
 LINGER_S = 0.003  # questions that are asked together come a moment apart
 PREPARING_S = 0.03  # longest wait for those that are known to be on their way
 HANGS_S = 60.0  # without a single layer computed: nothing can end such a call but the end of the process
+RECOVERS_S = 60.0  # so long after memory ran out as many rows run together as before
 CLOSE_S = 5.0
 
 log = logging.getLogger("cs_bot.vision")
@@ -46,6 +48,7 @@ class Runner:
         self._changed = threading.Condition()
         self._closed = self._broken = False
         self._idle, self.beats, self._beat_at = True, 0, time.monotonic()
+        self._full_at = -math.inf
         self._hooks = [layer.register_forward_hook(self._beat) for layer in _layers(network)]
         self._thread = threading.Thread(target=self._run, name="qwen", daemon=True)
         self._thread.start()
@@ -116,7 +119,9 @@ class Runner:
                 self._idle = False
                 self._beat()
                 self._linger()
-            room = max(0, self._limit - sum(len(rows) for _, rows in self._running))
+            elif time.monotonic() - self._full_at > RECOVERS_S:
+                self._limit = self.rows
+            room = max(0, self._limit - self._alive())
             taken = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
         return [row for row in taken if not self._over(row)]
 
@@ -170,23 +175,26 @@ class Runner:
         self._go_on(batch, rows, self._answered(rows, batch.forward([row.pending for row in rows])))
 
     def _step(self, batch: Batch, rows: list[Row]) -> None:
-        """The next token of rows that run, without those that nobody waits for any more."""
+        """The next token of rows that run, without those that are done or that nobody waits for any more."""
         kept = [at for at, row in enumerate(rows) if not self._over(row)]
         rows = [rows[at] for at in kept]
         if not rows:
             return
-        batch.keep(kept)
+        begun = False
         try:
+            batch.keep(kept)
+            begun, kept = True, list(range(len(rows)))
             results = self._answered(rows, batch.forward([row.pending for row in rows]))
         except Exception as problem:  # whatever a kernel raises
             failure = self._understood(problem)
-            if not batch.undo():
+            if begun and not batch.undo():
                 for row in rows:
                     row.tell(failure)
                 return
-            for row, start in zip(rows, batch.rows(), strict=True):
-                row.start = start
-            del batch  # its memory is needed
+            starts = batch.rows()
+            for row, at in zip(rows, kept, strict=True):
+                row.start = starts[at]
+            del batch, starts  # their memory is needed
             self._in_parts(rows, self._resume)
             return
         self._go_on(batch, rows, results)
@@ -204,30 +212,36 @@ class Runner:
         ]
 
     def _go_on(self, batch: Batch, rows: list[Row], results: list[ChatPiece | Named | BotError]) -> None:
-        """Tell, and keep the rows that go on."""
-        alive = []
-        for at, (row, result) in enumerate(zip(rows, results, strict=True)):
+        """Tell. Those that are done leave with the next step: nothing may fail once answers have moved."""
+        for row, result in zip(rows, results, strict=True):
             row.start = None
-            if not row.tell(result):
-                assert row.answer is not None
+            row.left = row.tell(result) or row.left
+            if row.answer is not None:
                 row.pending = row.answer.ids[-1:]
-                alive.append(at)
-        if alive:
-            batch.keep(alive)
-            self._running.append((batch, [rows[at] for at in alive]))
+        if not all(row.left for row in rows):
+            self._running.append((batch, rows))
 
     def _merge(self) -> None:
         """One batch of all that run, as far as memory allows it."""
-        rows = [row for _, these in self._running for row in these]
-        if len(self._running) < 2 or len(rows) > self._limit:
+        if len(self._running) < 2 or self._alive() > self._limit:
             return
+        rows, starts = [], []
+        for batch, these in self._running:
+            for row, start in zip(these, batch.rows(), strict=True):
+                if not row.left:
+                    rows.append(row)
+                    starts.append(start)
         try:
-            together = Batch(self._network, [start for batch, _ in self._running for start in batch.rows()])
+            together = Batch(self._network, starts)
         except Exception as problem:  # they can go on apart
             self._understood(problem)
             self._limit = max(1, len(rows) - 1)
             return
         self._running = [(together, rows)]
+
+    def _alive(self) -> int:
+        """How many rows go on."""
+        return sum(not row.left for _, rows in self._running for row in rows)
 
     def _in_parts(self, rows: list[Row], work: Callable[[list[Row]], None]) -> None:
         """Do `work`; what fails is done again in halves and at last alone, so that only the guilty row fails."""
@@ -242,7 +256,12 @@ class Runner:
                 self._limit = min(self._limit, half)
             self._in_parts(rows[:half], work)
             self._in_parts(rows[half:], work)
-        elif isinstance(failure, EngineFull) and rows[0].again():
+            return
+        try:
+            smaller = isinstance(failure, EngineFull) and rows[0].again()
+        except Exception as problem:  # there may be no memory for that either
+            smaller, failure = False, self._understood(problem)
+        if smaller:
             self._in_parts(rows, self._begin)
         else:
             rows[0].tell(failure)
@@ -253,6 +272,7 @@ class Runner:
             return problem
         if is_out_of_memory(problem):
             log.warning("out of memory: kept prefixes go, and less runs at once")
+            self._full_at = time.monotonic()
             self._prefixes.clear()
             free_memory(problem)
             return EngineFull()
@@ -280,7 +300,7 @@ class Runner:
         return [found[row.prompt.key] for row in rows]
 
     def _head(self, system: Encoded | None) -> Prefix | None:
-        """What is known after a system text; None where that can't be kept, and is not worth a pass of its own."""
+        """What is known after a system text; None where nothing is kept: it is not worth a pass of its own then."""
         if system is None or not self._whole or not self._prefixes.most:
             return None
         return self._prefixes.get(system.key) or self._computed([system], None)[0]

@@ -1,7 +1,7 @@
 """A request's body -> Asked: what the checkpoint is to go on with, and how the client wants to hear it."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -49,7 +49,7 @@ class Form:
 def from_json(body: bytes, pictures: Pictures, engine: EngineSettings) -> Asked:
     """A JSON body; fetches its pictures. Raises BadRequest, PictureError."""
     said = _valid(ChatRequest, _object(body))
-    messages = tuple(_message(message, f"messages.{at}", pictures) for at, message in enumerate(said.messages))
+    messages = _one_system(_message(message, f"messages.{at}", pictures) for at, message in enumerate(said.messages))
     if messages[-1].role is not Role.USER:
         raise BadRequest("the last message must be the user's", "messages")
     if not any(isinstance(part, str) and part.strip() for m in messages if m.role is Role.USER for part in m.parts):
@@ -112,6 +112,14 @@ def _message(said: Said, where: str, pictures: Pictures) -> ChatMessage:
         else:
             raise BadRequest(f"only the user's messages may hold pictures, not the {role}'s", where)
     return ChatMessage(role, tuple(parts))
+
+
+def _one_system(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """All that the system says in one message at the beginning: templates refuse it elsewhere, or drop it."""
+    said = tuple(messages)
+    system = [part for message in said if message.role is Role.SYSTEM for part in message.parts if part]
+    rest = tuple(message for message in said if message.role is not Role.SYSTEM)
+    return (ChatMessage(Role.SYSTEM, ("\n\n".join(map(str, system)),)), *rest) if system else rest
 
 
 def _asked(messages: tuple[ChatMessage, ...], options: Options, engine: EngineSettings) -> Asked:

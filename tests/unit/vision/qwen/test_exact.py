@@ -175,8 +175,8 @@ def test_prefixes_under_one_system_text_are_the_same_together_and_alone(parts: P
     prompts = [parts.encoded(asked("?", *(drawn(30 + m, 100 + 50 * m) for m in range(n)))) for n in range(4)]
     options = {"image_token": parts.network.config.image_token_id, "whole": True}
     with torch.inference_mode():
-        assert prompts[0].system is not None
-        (head,) = open_prefixes(parts.network, [prompts[0].system], **options)
+        assert [prompt.system is None for prompt in prompts] == [True, False, False, False]
+        (head,) = open_prefixes(parts.network, [prompts[1].system], **options)
         together = open_prefixes(parts.network, prompts, head=head, **options)
         alone = [open_prefixes(parts.network, [prompt], **options)[0] for prompt in prompts]
     for one, other in zip(together, alone, strict=True):

@@ -1,5 +1,6 @@
 """The engine's thread: what fails, hangs, runs out of memory or of time harms nobody else."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +14,9 @@ import torch
 
 from cs_bot.errors import EngineError, EngineFull, EngineTimeout
 from cs_bot.vision.generating import LABELS, Generation, Prompt
-from cs_bot.vision.qwen import runner
+from cs_bot.vision.qwen import prefix, runner
 from cs_bot.vision.qwen.row import Row
-from tests.unit.vision.qwen.parts import Parts, asked, drawn, opened, soon
+from tests.unit.vision.qwen.parts import SMALL, Parts, asked, drawn, opened, soon
 
 PROMPTS = [asked(f"Question {n}" * (1 + n), drawn(30 + n, 120 + 40 * n)) for n in range(4)]
 
@@ -96,6 +97,61 @@ def test_a_row_that_does_not_fit_alone_is_seen_smaller(random_checkpoint: Path) 
             kind = parts.generator.generate(prompt, max_tokens=4, labels=LABELS, until=soon())
     assert found.shrunk == kind.shrunk < whole.shrunk == 1.0 * whole.shrunk
     assert found.shrunk == pytest.approx(whole.shrunk / 2**0.5, rel=0.2)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_memory_that_ends_while_finished_rows_leave_changes_no_answer(
+    random_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """A kind beside answers of other lengths: each of them leaves at another step."""
+    lengths = (3, 9, 9)
+
+    def ask(parts: Parts) -> list[str]:
+        def one(n: int) -> str:
+            if n == 3:
+                return parts.generator.generate(PROMPTS[3], max_tokens=1, labels=LABELS, until=soon()).text
+            return parts.generator.generate(PROMPTS[n], max_tokens=lengths[n], until=soon()).text
+
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(one, range(4)))
+
+    with opened(random_checkpoint) as parts:
+        wanted, calls, whole = ask(parts), itertools.count(1), prefix._Layer.kept
+
+        def kept(layer: Any, *where: Any) -> Any:
+            if next(calls) == at:
+                raise no_memory()
+            return whole(layer, *where)
+
+        monkeypatch.setattr(prefix._Layer, "kept", kept)
+        assert ask(parts) == wanted
+        assert next(calls) > at
+
+
+def test_a_row_that_fails_even_to_shrink_fails_alone(
+    random_checkpoint: Path, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guilty = asked("?", drawn(41, 640, 480))
+
+    def wrong(given: dict[str, Any]) -> bool:
+        return len(given["args"][0]) > 1000
+
+    def again(_: Row) -> bool:
+        raise MemoryError
+
+    monkeypatch.setattr(Row, "again", again)
+    with (
+        opened(random_checkpoint, budget=SMALL._replace(most=640 * 480)) as parts,
+        failing(parts.network.model.visual, wrong, no_memory),
+        ThreadPoolExecutor(3) as pool,
+    ):
+        asking = [
+            pool.submit(parts.generator.generate, one, max_tokens=12, until=soon())
+            for one in (PROMPTS[0], guilty, PROMPTS[1])
+        ]
+        with pytest.raises(EngineFull):
+            asking[1].result()
+        assert [asking[at].result().text for at in (0, 2)] == expected[:2]
 
 
 def test_what_fits_in_no_size_is_said_so(random_checkpoint: Path) -> None:
