@@ -30,6 +30,7 @@ BotError
 ├── EngineError             the engine failed on a turn
 │   ├── EngineTimeout       the engine made no progress in time
 │   ├── EngineFull          no memory for this now; less at once may work
+│   ├── LookUnusable        what it makes of this picture is of no use, and would be again
 │   ├── SchemaRefused       a JSON schema that answers can't be made to follow
 │   └── PromptTooLong       more text and pictures than the checkpoint takes
 ├── ImportRefused           an import file has bad rows (carries every row with its line number)
@@ -218,6 +219,12 @@ class EngineFull(EngineError):
     retryable = True
 
 
+class LookUnusable(EngineError):
+    """What the engine makes of this is of no use; asked again it would say the same."""
+
+    retryable = False
+
+
 class SchemaRefused(EngineError):
     """Answers can't be made to follow that JSON schema."""
 
@@ -226,6 +233,8 @@ class SchemaRefused(EngineError):
 
 class PromptTooLong(EngineError):
     """More text and pictures than the checkpoint takes."""
+
+    retryable = False
 
 
 class ImportRefused(BotError):

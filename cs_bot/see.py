@@ -109,7 +109,7 @@ def _seen(
             looks.append(result)
         elif isinstance(result, NotFound):
             reasons.append(Reason.PICTURE_UNREACHABLE)
-        elif isinstance(result, EngineError) and turn.attempts < settings.turns.max_attempts:
+        elif isinstance(result, EngineError) and result.retryable and turn.attempts < settings.turns.max_attempts:
             return result
         else:
             reasons.append(Reason.ENGINE_FAILED)

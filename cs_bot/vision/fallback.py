@@ -80,7 +80,9 @@ class Fallback:
         left = None if until is None else until - time.monotonic()
         second = self._second.look([pictures[at] for at in failed], deadline_s=left, progress=progress)
         for at, result in zip(failed, second, strict=True):
-            results[at] = result
+            first = results[at]
+            if not (isinstance(result, EngineError) and isinstance(first, EngineError) and first.retryable):
+                results[at] = result  # of two failures the one that may pass counts
         return results
 
     def write(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from cs_bot.errors import EngineError
+from cs_bot.errors import EngineError, LookUnusable
 from cs_bot.records import Item, Kind, Look, ReadField
 from cs_bot.vision.answers import (
     READS,
@@ -149,7 +149,7 @@ class PromptedVision:
             found = kind_shares(generation)
             if found is not None:
                 return found
-        raise EngineError("the engine named no kind of picture")
+        raise LookUnusable("the engine named no kind of picture")
 
     def _order(self, picture: PictureInput, until: float, signals: dict[str, float]) -> "_Seen":
         first, shown = self._read(self._prompts.read(Kind.ORDER, picture), OrderRead, until)
@@ -211,13 +211,13 @@ class PromptedVision:
                 asked, schema=shape, max_tokens=self._limits.max_new_tokens, until=until
             )
             if generation.finish_reason == "length":
-                raise EngineError("the engine's answer was cut off")
+                raise LookUnusable("the engine's answer was cut off")
             try:
                 return judge(parse(shape, generation.text)), generation
             except Unusable as problem:
                 why = str(problem)
                 asked = self._prompts.repaired(prompt, why)
-        raise EngineError(f"the engine's answer can't be used: {why}")
+        raise LookUnusable(f"the engine's answer can't be used: {why}")
 
 
 @dataclass(frozen=True)

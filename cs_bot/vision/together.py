@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from cs_bot.errors import BotError, EngineError, EngineTimeout
+from cs_bot.errors import BotError, EngineError, EngineTimeout, LookUnusable
 
 BEAT_S = 5.0  # how often it is looked whether something moves: well within a third of a turn's lease
 Result = TypeVar("Result")
@@ -72,7 +72,7 @@ def _safely(job: Callable[[float], Result], until: float, time_s: float) -> Resu
     except EngineError as failure:
         return failure
     except BotError as failure:
-        return EngineError(str(failure))
+        return EngineError(str(failure)) if failure.retryable else LookUnusable(str(failure))
     except Exception as failure:  # whatever it is concerns this job only
         return EngineError(f"the engine failed ({type(failure).__name__})")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cs_bot.errors import EngineError, EngineTimeout
+from cs_bot.errors import EngineError, EngineTimeout, LookUnusable
 from cs_bot.records import FieldState, Kind, Message, PictureState, PictureUse, Policy, ReadField, Reason, Turn
 from cs_bot.see import Seen, see
 from cs_bot.settings import Settings
@@ -228,6 +228,13 @@ def test_an_engine_error_on_the_last_attempt_becomes_a_reason(media: MediaStore)
     assert [look.picture_sha256 for look in last.looks] == [B]
     assert Reason.ENGINE_FAILED in last.reading.reasons
     assert "unseen:1" in last.reading.notes
+
+
+def test_what_an_engine_would_fail_at_again_becomes_a_reason_at_once(media: MediaStore) -> None:
+    vision = ScriptedVision({A: LookUnusable("it names no kind"), B: a_look(kind=Kind.ORDER)})
+    first = seen(asked(said("", A, B), attempts=1), media, vision)
+    assert [look.picture_sha256 for look in first.looks] == [B]
+    assert Reason.ENGINE_FAILED in first.reading.reasons
 
 
 def test_a_picture_whose_file_is_gone_is_a_reason(media: MediaStore) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from cs_bot.errors import BotError, EngineError, EngineTimeout
+from cs_bot.errors import BotError, EngineError, EngineTimeout, LookUnusable
 from cs_bot.records import Item, Kind, Look, ReadField
 from cs_bot.settings import EngineSettings
 from cs_bot.vision.base import Ask, PictureInput, Words, counted
@@ -141,7 +141,7 @@ class LiteEngine:
             except EngineError as failure:
                 call.result = failure
             except BotError as failure:
-                call.result = EngineError(str(failure))
+                call.result = EngineError(str(failure)) if failure.retryable else LookUnusable(str(failure))
             except Exception as failure:  # whatever a native library raises concerns this picture only
                 call.result = EngineError(f"the picture could not be read ({type(failure).__name__})")
             self._hangs = False
@@ -211,7 +211,7 @@ def _decode(data: bytes) -> Pixels:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION  # the stored copy is upright already
     picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if data else None
     if picture is None:
-        raise EngineError("the picture could not be decoded")
+        raise LookUnusable("the picture could not be decoded")
     return np.asarray(picture, dtype=np.uint8)
 
 

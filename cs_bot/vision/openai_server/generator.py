@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from cs_bot.errors import ConfigError, EngineError, EngineTimeout
+from cs_bot.errors import ConfigError, EngineError, EngineTimeout, LookUnusable
 from cs_bot.vision.answers import json_schema
 from cs_bot.vision.generating import Generation, Prompt, Token, label_logprobs
 from cs_bot.vision.openai_server.http import Answer, Pool, Unreached
@@ -103,7 +103,7 @@ class OpenAIGenerator:
                 forms.understood(form)
                 return replace(made, shrunk=min([1.0, *(scale for _, scale in encoded)]))
         forms.refused()
-        raise EngineError(f"the server refused the request ({answer.status})")
+        raise LookUnusable(f"the server refused the request ({answer.status})")
 
     def check(self) -> str:
         """What the server says it serves. Raises EngineError without an answer, ConfigError when it lacks ours."""
@@ -192,6 +192,8 @@ class OpenAIGenerator:
             return answer
         advice = {401: ": check CSBOT_ENGINE__API_KEY", 403: ": check CSBOT_ENGINE__API_KEY"}
         advice |= {404: ": check CSBOT_ENGINE__URL and CSBOT_ENGINE__CHECKPOINT (cs-bot doctor)"}
+        if answer.status == 413:
+            raise LookUnusable("the server takes no request of this size (413)")
         raise EngineError(f"the server answers {answer.status}{advice.get(answer.status, '')}")
 
 

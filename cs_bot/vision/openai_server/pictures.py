@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 from PIL import Image
 
-from cs_bot.errors import EngineError
+from cs_bot.errors import LookUnusable
 from cs_bot.vision.base import PictureInput
 
 PNG_BYTES_PER_PIXEL = 1.0  # screens pack far below this, photos far above: those become JPEG
@@ -44,8 +44,10 @@ def _encoded(data: bytes, max_pixels: int, scale: float) -> tuple[str, float]:
     try:
         image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
         image.load()
+    except MemoryError:
+        raise
     except Exception as problem:  # Pillow's readers raise many kinds on damaged files: all mean the same here
-        raise EngineError(f"the picture could not be decoded ({type(problem).__name__})") from None
+        raise LookUnusable(f"the picture could not be decoded ({type(problem).__name__})") from None
     fit = scale * min(1.0, math.sqrt(max_pixels / (image.width * image.height)))
     size = (max(MIN_SIDE, round(image.width * fit)), max(MIN_SIDE, round(image.height * fit)))
     rgb = image.convert("RGB")

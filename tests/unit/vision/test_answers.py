@@ -204,3 +204,9 @@ def test_items_of_which_nothing_was_seen_and_words_that_are_no_names_are_left_ou
     read = parse(ComparisonRead, json.dumps({"items": [nothing, odd]}))
     (item,) = items_of(read)
     assert item.attributes == {"category": "b dress /b x", "colour": "red"}
+
+
+@pytest.mark.parametrize(("text", "why"), [(" ", "empty"), ("no", "no JSON"), ("{" * 70_000, "too long")])
+def test_why_an_answer_is_of_no_use_is_told_apart(text: str, why: str) -> None:
+    with pytest.raises(Unusable, match=why):
+        parse(OrderRead, text)

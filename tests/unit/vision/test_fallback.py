@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cs_bot import observe
-from cs_bot.errors import ConfigError, EngineError, EngineTimeout
+from cs_bot.errors import ConfigError, EngineError, EngineTimeout, LookUnusable
 from cs_bot.records import Kind, Look
 from cs_bot.testing import ScriptedVision, a_look, some_words
 from cs_bot.vision import base
@@ -59,6 +59,13 @@ def test_only_what_failed_is_looked_at_again_and_stands_in_its_place() -> None:
     assert engines(looks) == ["second", "first"]
     assert [look.picture_sha256 for look in looks if isinstance(look, Look)] == [p.sha256 for p in PICTURES]
     assert behind.seen == ["a" * 64]
+
+
+@pytest.mark.parametrize("failures", [(EngineTimeout(), LookUnusable()), (LookUnusable(), EngineTimeout())])
+def test_of_two_failures_the_one_that_may_pass_is_told(failures: tuple[EngineError, EngineError]) -> None:
+    looking, behind = (ScriptedVision({"a" * 64: failure}) for failure in failures)
+    (told,) = Fallback(looking, behind).look(PICTURES[:1])
+    assert isinstance(told, EngineTimeout)
 
 
 def test_a_first_engine_that_is_down_is_not_asked_and_recovers_by_itself() -> None:

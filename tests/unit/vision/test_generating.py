@@ -87,6 +87,12 @@ def test_the_weakest_token_of_a_value_is_found_where_the_value_stands() -> None:
     assert weakest(Generation("x"), "x") is None
 
 
+def test_of_a_value_that_stands_twice_the_weaker_place_counts() -> None:
+    tokens = (Token('"8', -0.1), Token('1"', -0.2), Token(', "', 0.0), Token("8", -0.1), Token('1"', -5.0))
+    twice = Generation('"81", "81"', tokens=tokens)
+    assert weakest(twice, "81") == pytest.approx(math.exp(-5.0))
+
+
 def test_the_likelihood_is_the_geometric_mean_and_absent_without_tokens() -> None:
     assert Generation("ab", tokens=(Token("a", math.log(0.5)), Token("b", math.log(0.5)))).likelihood == pytest.approx(
         0.5

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from cs_bot.errors import ConfigError, EngineError, EngineTimeout
+from cs_bot.errors import ConfigError, EngineError, EngineTimeout, LookUnusable
 from cs_bot.records import Kind, Look
 from cs_bot.vision import together
 from cs_bot.vision.base import Ask, PictureInput, Words
@@ -106,6 +106,7 @@ def test_words_are_asked_for_twice_and_the_reason_is_ours() -> None:
 def test_a_cut_off_answer_is_not_asked_for_again() -> None:
     engine, generator = over(lambda _: Generation('{"reply": "您好', finish_reason="length"))
     (failed,) = engine.write([ASK])
+    assert isinstance(failed, LookUnusable)
     assert "cut off" in str(failed)
     assert len(generator.prompts) == 1
 
