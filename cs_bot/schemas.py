@@ -201,7 +201,7 @@ EVENT_SHAPES: dict[str, type[Shape]] = {
 
 
 class ReplyOut(BaseModel):
-    """message.reply and conversation.handoff: what we post to the account's reply address.
+    """message.reply: what we post to the account's reply address.
 
     The header webhook-id is the outbound id; a receiver that has seen it answers 200 and does nothing.
     """
@@ -209,8 +209,16 @@ class ReplyOut(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     conversation_id: str
-    customer_id: str | None
+    customer_id: str | None = Field(description="null when the messages did not say")
     outbound_id: str
     text: str
     in_reply_to: tuple[str, ...]
     sender: Literal["bot", "agent"]
+
+
+class HandOffOut(ReplyOut):
+    """conversation.handoff: a person of the platform answers now; `text` is the draft where people may see it."""
+
+    reasons: tuple[str, ...] = Field(description="why the bot does not answer, the weightiest first")
+    suggestion: str = Field(default="", description="what the message seems to be about")
+    note: str = Field(default="", description="what the agent wrote who handed it over")

@@ -16,7 +16,7 @@ from cs_bot.channels import http
 from cs_bot.channels.base import Caps, Delivery, RawRequest
 from cs_bot.errors import ConfigError
 from cs_bot.records import Outbound, Receipt, SendState
-from cs_bot.schemas import EVENT_SHAPES, Envelope, ReplyOut
+from cs_bot.schemas import EVENT_SHAPES, Envelope, HandOffOut, ReplyOut
 from cs_bot.settings import AccountSettings
 
 SCHEME = "generic"  # its row in the signatures' table
@@ -128,8 +128,9 @@ def parse(request: RawRequest) -> Delivery:
 
 
 def envelope_of(outbound: Outbound, now: datetime) -> dict[str, Any]:
-    """The body we post for a row of the outbox; a hand-off carries what `extra` holds (reasons, suggestion, draft)."""
-    reply = ReplyOut(
+    """The body we post for a row of the outbox; a hand-off carries what `extra` holds (reasons, suggestion, note)."""
+    hand_off = outbound.kind == "handoff"
+    said = dict(
         conversation_id=outbound.conversation_external_id,
         customer_id=outbound.customer_external_id,
         outbound_id=outbound.outbound_id,
@@ -137,11 +138,11 @@ def envelope_of(outbound: Outbound, now: datetime) -> dict[str, Any]:
         in_reply_to=outbound.in_reply_to,
         sender="agent" if outbound.kind == "agent" else "bot",
     )
-    hand_off = outbound.kind == "handoff"
+    shape = HandOffOut(**{"reasons": (), **outbound.extra, **said}) if hand_off else ReplyOut(**said)
     return {
         "type": "conversation.handoff" if hand_off else "message.reply",
         "timestamp": now.isoformat(timespec="seconds"),
-        "data": {**(outbound.extra if hand_off else {}), **reply.model_dump(mode="json")},
+        "data": shape.model_dump(mode="json"),
     }
 
 

@@ -42,7 +42,9 @@ class _Environment(EnvSettingsSource):
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
-            raise ConfigError(f"settings are wrong: {field_name}: {PREFIX}{field_name.upper()} is not JSON") from None
+            raise ConfigError(
+                f'settings are wrong: {field_name}: the variable is no JSON (a list is ["a", "b"]; else leave it out)'
+            ) from None
 
 
 class Settings(BaseSettings):

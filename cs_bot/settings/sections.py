@@ -64,7 +64,7 @@ class TurnSettings(Section):
     quiet_s: float = Field(default=3.0, description="quiet after the last message before a turn is due")
     wait_at_most_s: float = Field(default=10.0, description="due this long after the first message at the latest")
     lease_s: float = Field(default=30.0, description="a worker that shows no progress this long loses its turn")
-    deadline_s: float = Field(default=120.0, description="a turn not finished by then goes to a person")
+    deadline_s: float = Field(default=120.0, description="a turn that nobody works on by then goes to a person")
     max_restarts: int = Field(default=2, description="how often new messages may restart a turn")
     max_attempts: int = Field(default=3, description="lost leases and errors before a turn goes to a person")
     follow_up_s: float = Field(

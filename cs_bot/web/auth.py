@@ -33,10 +33,6 @@ class Agent(Record):
     name: str
     role: str  # agent | supervisor | admin
 
-    def may(self, role: str) -> bool:
-        """Whether this agent has that role or a higher one."""
-        return agents.ROLES.index(self.role) >= agents.ROLES.index(role)
-
 
 def new_token() -> tuple[str, str]:
     """A fresh 256-bit token to show once, and the SHA-256 (hex) to store of it."""

@@ -41,10 +41,14 @@ def variables() -> Iterator[tuple[str, FieldInfo]]:
 
 def settings_table() -> str:
     """Every variable, its default and what it is."""
-    rows = [f"| `{name}` | {f'`{default(f)}`' if default(f) else ''} | {f.description} |" for name, f in variables()]
+    rows = [f"| `{name}` | {f'`{default(f)}`' if default(f) else ''} | {_cell(f)} |" for name, f in variables()]
     head = ["| variable | default | what it is |", "| --- | --- | --- |"]
     first = "| `CSBOT_CONFIG` | `csbot.toml` when it exists | path of the settings file |"
     return "\n".join([*head, first, *rows])
+
+
+def _cell(field: FieldInfo) -> str:
+    return str(field.description).replace("|", r"\|")
 
 
 def account_table() -> str:
@@ -68,7 +72,8 @@ def policy_table() -> str:
 
 def env_example() -> str:
     """The text of .env.example."""
-    lines = ["# Copy what you need; everything has a default. docs/configuration.md says more."]
+    lines = ["# Read by docker compose (env_file); cs-bot itself reads its environment and csbot.toml, not this file."]
+    lines.append("# Copy what you need; everything has a default. docs/configuration.md says more.")
     lines.append("# CSBOT_CONFIG=csbot.toml")
     for name, field in variables():
         lines += [f"# {field.description}", f"# {name}={default(field)}"]

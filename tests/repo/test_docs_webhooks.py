@@ -13,7 +13,7 @@ import pytest
 from cs_bot import signatures
 from cs_bot.channels import generic
 from cs_bot.review import ReviewCard
-from cs_bot.schemas import EVENT_SHAPES, ReplyOut
+from cs_bot.schemas import EVENT_SHAPES, HandOffOut, ReplyOut
 from cs_bot.testing import SECRET, shop_request
 from cs_bot.web import audits_api, reviews_api
 from tests.conftest import missing
@@ -57,6 +57,12 @@ def test_the_example_of_a_reply_has_the_published_shape() -> None:
     said = examples()["message.reply"]["data"]
     assert set(said) == set(ReplyOut.model_fields)
     ReplyOut.model_validate(said)
+
+
+def test_the_example_of_a_hand_off_has_the_published_shape() -> None:
+    said = examples()["conversation.handoff"]["data"]
+    assert set(said) == set(HandOffOut.model_fields)
+    HandOffOut.model_validate(said)
 
 
 def verify(headers: dict[str, str], body: bytes) -> None:

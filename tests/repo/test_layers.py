@@ -18,7 +18,7 @@ bootstrap
 pipeline
 sender
 receive | fetch | see | ground | answer | gate | deliver | review | recheck | calibration | retention
-turns | channels | shops
+turns | channels
 knowledge
 vision | cache | claims | signals
 images | signatures | jobs | observe | charts
@@ -43,9 +43,9 @@ FENCES = {
     "tokenizers": ("cs_bot.vision.qwen", "cs_bot.demo"),
     "llguidance": ("cs_bot.vision.qwen",),
     "huggingface_hub": ("cs_bot.vision.qwen",),
-    "httpx": ("cs_bot.channels", "cs_bot.shops", "cs_bot.images", "cs_bot.vision.openai_server", "cs_bot.demo"),
-    "httpcore": ("cs_bot.channels", "cs_bot.shops", "cs_bot.images", "cs_bot.vision.openai_server", "cs_bot.demo"),
-    "requests": ("cs_bot.channels", "cs_bot.shops", "cs_bot.images", "cs_bot.vision.openai_server", "cs_bot.demo"),
+    "httpx": ("cs_bot.channels", "cs_bot.images", "cs_bot.vision.openai_server", "cs_bot.demo"),
+    "httpcore": ("cs_bot.channels", "cs_bot.images", "cs_bot.vision.openai_server", "cs_bot.demo"),
+    "requests": ("cs_bot.channels", "cs_bot.images", "cs_bot.vision.openai_server", "cs_bot.demo"),
     "fsspec": ("cs_bot.store",),
     "playwright": ("cs_bot.demo",),
 }

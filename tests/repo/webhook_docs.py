@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cs_bot.schemas import EVENT_SHAPES, ReplyOut
+from cs_bot.schemas import EVENT_SHAPES, HandOffOut, ReplyOut
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, SCHEMAS = DOCS / "webhooks.md", DOCS / "webhook-schemas.json"
@@ -16,7 +16,7 @@ _MARK = re.compile(r"<!-- fields: (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 
 def shapes() -> dict[str, type[BaseModel]]:
     """Every published shape by the name that the page uses."""
-    return {**EVENT_SHAPES, "reply": ReplyOut}
+    return {**EVENT_SHAPES, "reply": ReplyOut, "handoff": HandOffOut}
 
 
 def schemas() -> str:
