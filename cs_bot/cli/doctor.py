@@ -85,7 +85,7 @@ def _extra(extra: str, modules: tuple[str, ...], settings: Settings) -> Finding:
         "s3": settings.media.startswith("s3"),
         "embedded": False,
     }[extra]
-    hint = f"extra [{extra}] is not installed (pip install 'cs-bot[{extra}]')"
+    hint = f"extra [{extra}] is not installed (pip install -e '.[{extra}]')"
     return Finding("bad" if needed else "note", hint)
 
 

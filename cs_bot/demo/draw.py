@@ -111,7 +111,7 @@ def draw(orders: Iterable[DemoOrder], folder: Path, *, seed: int, only: str | No
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise ConfigError("drawing needs playwright: pip install 'cs-bot[dev]'") from None
+        raise ConfigError("drawing needs playwright: pip install -e '.[dev]'") from None
     by_key = {order.key: order for order in orders}
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:

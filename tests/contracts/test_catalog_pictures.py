@@ -272,7 +272,7 @@ def test_without_opencv_pictures_find_nothing_and_the_log_says_so_once(
             (found,) = meant(shop, asking(pictured()), sent(drawn("bag-1")))
             assert found.outcome is LookupOutcome.NONE
     assert [record.message for record in caplog.records] == [
-        "no OpenCV here: products are found by words alone (pip install 'cs-bot[lite]')"
+        "no OpenCV here: products are found by words alone (pip install -e '.[lite]')"
     ]
 
 

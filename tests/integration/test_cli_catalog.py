@@ -102,7 +102,7 @@ def test_without_opencv_products_are_imported_and_the_way_to_pictures_is_told(
     monkeypatch.setattr(command.indexing, "can_index", lambda: False)  # as where the extra is not installed
     done = run("catalog", "import", goods(tmp_path))
     assert done.code == 0
-    assert "pip install 'cs-bot[lite]', then cs-bot catalog index" in done.err
+    assert "pip install -e '.[lite]', then cs-bot catalog index" in done.err
     assert run("catalog", "index").code == 2
     assert run("catalog", "find", "--image", "goods.jsonl").code == 2
     assert count(sqlite_database, tables.products) == 3

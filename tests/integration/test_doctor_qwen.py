@@ -113,5 +113,5 @@ def test_the_probe_measures_this_machine() -> None:
 def test_doctor_asks_for_the_extra_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "torch" else object())  # patch: not installed
     finding = doctor._extra("qwen", doctor.EXTRAS["qwen"], Settings(engine={"name": "qwen"}))
-    assert finding == Finding("bad", "extra [qwen] is not installed (pip install 'cs-bot[qwen]')")
+    assert finding == Finding("bad", "extra [qwen] is not installed (pip install -e '.[qwen]')")
     assert doctor._extra("qwen", doctor.EXTRAS["qwen"], Settings()).level == "note"

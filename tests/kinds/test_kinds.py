@@ -17,7 +17,7 @@ COMPARISON, PHOTO = 0.9, 0.85  # recall with the question
 def needs_ocr() -> None:
     """The engine's packages come with the extra; CI installs it."""
     if not services.CI:
-        pytest.importorskip("rapidocr", reason="needs the extra: pip install 'cs-bot[lite]'")
+        pytest.importorskip("rapidocr", reason="needs the extra: pip install -e '.[lite]'")
 
 
 def looked(count: int) -> tuple[Result, str]:

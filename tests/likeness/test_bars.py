@@ -16,7 +16,7 @@ TUNED_ON, HELD_OUT = 1, 2041  # the rules were changed while looking at the firs
 RIGHT = 0.8
 
 if not services.CI:
-    pytest.importorskip("cv2", reason="needs the extra: pip install 'cs-bot[lite]'")
+    pytest.importorskip("cv2", reason="needs the extra: pip install -e '.[lite]'")
 
 
 def test_a_small_shop_is_told_apart() -> None:

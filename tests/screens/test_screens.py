@@ -21,7 +21,7 @@ REPORT = ROOT / "docs" / "measured" / "screens.md"
 def needs_ocr() -> None:
     """The engine's packages come with the extra; CI installs it."""
     if not services.CI:
-        pytest.importorskip("rapidocr", reason="needs the extra: pip install 'cs-bot[lite]'")
+        pytest.importorskip("rapidocr", reason="needs the extra: pip install -e '.[lite]'")
 
 
 def test_the_sample_is_small_and_whole() -> None:

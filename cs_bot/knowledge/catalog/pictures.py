@@ -77,7 +77,7 @@ class PictureIndexes:
     def _can_compare(self) -> bool:
         if find_spec("cv2") is not None:
             return True
-        self._once("no OpenCV here: products are found by words alone (pip install 'cs-bot[lite]')")
+        self._once("no OpenCV here: products are found by words alone (pip install -e '.[lite]')")
         return False
 
     def _once(self, what: str) -> None:

@@ -89,7 +89,7 @@ def _require_packages() -> None:
 
     found = re.match(r"(\d+)\.(\d+)", transformers.__version__)
     if found is None or tuple(map(int, found.groups())) < (5, 23):
-        raise ConfigError(f"transformers {transformers.__version__} is too old: pip install 'cs-bot[qwen]'")
+        raise ConfigError(f"transformers {transformers.__version__} is too old: pip install -e '.[qwen]'")
 
 
 def _read(found: Checkpoint, wanted: str, progress: Progress) -> None:

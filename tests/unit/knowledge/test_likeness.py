@@ -16,7 +16,7 @@ from tests.likeness.draw import picture
 from tests.likeness.specs import make_shop, sibling
 
 if not services.CI:
-    pytest.importorskip("cv2", reason="needs the extra: pip install 'cs-bot[lite]'")
+    pytest.importorskip("cv2", reason="needs the extra: pip install -e '.[lite]'")
 
 SHOP = make_shop(1, 12, 0)
 PICTURES = {key: picture(spec, SHOP.seed) for key, spec in SHOP.items.items()}

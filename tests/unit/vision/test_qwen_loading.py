@@ -225,7 +225,7 @@ def test_missing_packages_name_the_extra(random_checkpoint: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "llguidance", None)  # patch: as if it were not installed
     with pytest.raises(ModuleNotFoundError):
         load(settings(random_checkpoint))
-    assert "cs-bot[qwen]" in str(MissingExtra("engine 'qwen'", "qwen"))
+    assert ".[qwen]" in str(MissingExtra("engine 'qwen'", "qwen"))
 
 
 # Names and the hub
