@@ -19,6 +19,7 @@ from cs_bot.store.queries.sql import changed
 
 Refetch = Callable[[Transaction, dict[str, Any]], str]
 Channels = Mapping[tuple[str, str], Channel]
+ASKS = (Reason.REVIEW_OPEN, Reason.STALE, Reason.TAKEN_OVER)  # the last, and given back: a person may have answered
 LOOK_UP_FOR = 10  # a platform that can't say where a message is gets this many settle times
 
 
@@ -131,9 +132,9 @@ def _blocked(tx: Transaction, conversation: Row, row: Row, reason: Reason, setti
     outbound.cancel(tx, row["id"], "cancelled", reason)
     if conversation["owner"] == Owner.OUTSIDE:
         messages.end(tx, messages.of_turn(row["turn_id"]), End.HANDED_OVER, Reason.TAKEN_OVER)
-    elif conversation["owner"] == Owner.DESK or reason in (Reason.REVIEW_OPEN, Reason.STALE):
+    elif conversation["owner"] == Owner.DESK or reason in ASKS:
         _ask_a_person(tx, conversation, row, reason, settings)
-    else:  # facts or modes changed, a message revoked, or given back meanwhile: answer what is open anew
+    else:  # facts or modes changed, or a message revoked: answer what is open anew
         turns.send_back(tx, conversation, row["turn_id"])
 
 

@@ -14,6 +14,7 @@ from cs_bot.settings import ReviewSettings
 from cs_bot.store.database import Database, Row, Transaction
 from cs_bot.store.queries import conversations, messages, outbound, reviews, turns
 from cs_bot.store.queries.sql import audit
+from cs_bot.turns import end_unsent
 
 MAX_REPLY = 5000
 
@@ -122,6 +123,7 @@ def hand_over(database: Database, review_id: int, *, agent_id: int, version: int
         conversation = conversations.lock(tx, row["conversation_id"])
         _close(tx, row, version, agent_id, "handed_over", {"note": note[:300]})
         conversations.set_owner(tx, conversation, Owner.OUTSIDE)
+        end_unsent(tx, conversation)
         outbound.add(
             tx,
             conversation_id=conversation["id"],

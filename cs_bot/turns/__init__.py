@@ -2,7 +2,7 @@
 
 from cs_bot.turns.arrival import Incoming, arrive, picture_settled
 from cs_bot.turns.holding import ask_a_person, hold, send_back
-from cs_bot.turns.people import release, revoke, take_over
+from cs_bot.turns.people import end_unsent, release, revoke, take_over
 from cs_bot.turns.work import Finished, Queued, Work, claim, fail, finish, renew, seconds_until_due, stored, sweep
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "arrive",
     "ask_a_person",
     "claim",
+    "end_unsent",
     "fail",
     "finish",
     "hold",

@@ -118,16 +118,7 @@ def hold(
 
 
 def send_back(tx: Transaction, conversation: Row, turn_id: int) -> None:
-    """The turn's draft is void (facts changed, a message revoked): what is open of it waits for a new turn, due now.
-
-    While a review is open it joins that.
-    """
+    """The turn's draft is void (facts changed, a message revoked): what is open of it waits for a new turn, due now."""
     turns.change(tx, turn_id, outcome="sent_back")
-    if not messages.release_from_turn(tx, turn_id):
-        return
-    review = reviews.open_of(tx, conversation["id"])
-    if review is not None:  # opened since the conversation was taken over and given back
-        messages.join_review(tx, conversation["id"], review["id"])
-        reviews.bump(tx, review["id"])
-        return
-    conversations.change(tx, conversation["id"], due_at=tx.now(), burst_started_at=tx.now())
+    if messages.release_from_turn(tx, turn_id):
+        conversations.change(tx, conversation["id"], due_at=tx.now(), burst_started_at=tx.now())

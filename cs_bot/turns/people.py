@@ -4,13 +4,13 @@ from datetime import datetime
 
 from cs_bot.records import End, Owner, Reason
 from cs_bot.store.database import Row, Transaction
-from cs_bot.store.queries import conversations, messages, reviews, turns
+from cs_bot.store.queries import conversations, messages, outbound, reviews, turns
 from cs_bot.store.queries.sql import changed
 from cs_bot.turns.holding import end_waiting
 
 
 def take_over(tx: Transaction, channel: str, account: str, conversation: str, at: datetime) -> None:
-    """A person outside cs-bot answers from now on; what waits is theirs. Unsent bot replies stop at the send claim."""
+    """A person outside cs-bot answers from now on; what is not answered yet is theirs."""
     take_over_locked(tx, conversations.open_and_lock(tx, channel, account, conversation), at)
 
 
@@ -18,16 +18,28 @@ def take_over_locked(tx: Transaction, row: Row, at: datetime) -> None:
     """The same for a conversation that this transaction has locked."""
     if not conversations.set_owner(tx, row, Owner.OUTSIDE, at):
         return
-    working = turns.working(tx, row["id"])
-    if working is not None and row["lease_until"] is None:  # it waits for its next attempt: no worker will end it
-        messages.end(tx, messages.of_turn(working["id"]), End.HANDED_OVER, Reason.TAKEN_OVER)
-        turns.finish(tx, working["id"], "handed_over")
-    end_waiting(tx, row["id"])
+    end_unsent(tx, row)
     review = reviews.open_of(tx, row["id"])
     if review is not None:
         messages.end(tx, messages.of_review(review["id"]), End.HANDED_OVER, Reason.TAKEN_OVER)
         reviews.close(tx, review["id"], "handed_over")
     changed(tx, "conversation", row["id"])
+
+
+def end_unsent(tx: Transaction, row: Row) -> None:
+    """What the bot has not answered yet ends with the people outside, who may answer it and give the conversation back
+    before the bot comes to it: messages that wait, the live turn (a worker that has it finds the fence moved on), and
+    replies in the outbox. A reply that may have been sent stays until that is known. The conversation is locked.
+    """
+    turn_ids = outbound.cancel_replies(tx, row["id"], Reason.TAKEN_OVER)
+    working = turns.working(tx, row["id"])
+    if working is not None:
+        conversations.change(tx, row["id"], lease_until=None, fence=row["fence"] + 1)
+        turns.finish(tx, working["id"], "handed_over")
+        turn_ids.append(working["id"])
+    for turn_id in turn_ids:
+        messages.end(tx, messages.of_turn(turn_id), End.HANDED_OVER, Reason.TAKEN_OVER)
+    end_waiting(tx, row["id"])
 
 
 def release(tx: Transaction, channel: str, account: str, conversation: str, at: datetime) -> None:

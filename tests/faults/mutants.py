@@ -10,9 +10,11 @@ from types import ModuleType
 import pytest
 
 from cs_bot import deliver
+from cs_bot.review import actions
 from cs_bot.store.queries import conversations, messages, outbound, pictures, reviews
-from cs_bot.turns import arrival, holding, people, work
+from cs_bot.turns import arrival, people, work
 from tests.faults import scenarios as s
+from tests.faults import takeovers as t
 from tests.faults.desk import Desk
 from tests.faults.world import World
 
@@ -106,13 +108,38 @@ MUTANTS = (
     ),
     Mutant(
         "a takeover ends what waits for its next attempt",
-        s.a_takeover_ends_what_waits_for_its_next_attempt,
-        (Cut(people, "take_over_locked", 'if working is not None and row["lease_until"] is None:', "if False:"),),
+        t.a_takeover_ends_what_waits_for_its_next_attempt,
+        (Cut(people, "end_unsent", "if working is not None:", "if False:"),),
     ),
     Mutant(
-        "a draft sent back joins the open review",
-        s.a_draft_sent_back_joins_the_open_review,
-        (Cut(holding, "send_back", 'messages.join_review(tx, conversation["id"], review["id"])', "pass"),),
+        "a takeover ends what a worker has",
+        t.what_a_worker_has_is_theirs_who_took_over,
+        (
+            Cut(
+                people,
+                "end_unsent",
+                "if working is not None:",
+                'if working is not None and row["lease_until"] is None:',
+            ),
+        ),
+    ),
+    Mutant(
+        "a takeover ends the replies in the outbox",
+        t.a_reply_in_the_outbox_is_theirs_who_took_over,
+        (
+            Cut(people, "end_unsent", 'outbound.cancel_replies(tx, row["id"], Reason.TAKEN_OVER)', "[]"),
+            Cut(deliver, "_blocked", "or reason in ASKS", ""),
+        ),
+    ),
+    Mutant(
+        "a reply of before a takeover goes to a person",
+        t.a_reply_on_its_way_at_a_takeover_is_not_made_anew,
+        (Cut(deliver, "_blocked", "or reason in ASKS", ""),),
+    ),
+    Mutant(
+        "an agent hands over what the bot has, too",
+        t.an_agent_who_hands_over_hands_over_all,
+        (Cut(actions, "hand_over", "end_unsent(tx, conversation)", "pass"),),
     ),
     Mutant(
         "a bound of a picture's attempts",
@@ -126,16 +153,16 @@ MUTANTS = (
     ),
     Mutant("the order of sends", s.replies_go_out_in_order, (HEAD,)),
     Mutant("who owns the conversation", s.the_bot_is_silent_in_a_conversation_of_the_desk, (OWNER,)),
-    Mutant("the epoch", s.a_takeover_that_is_over_stops_the_replies_made_before_it, (EPOCH,)),
-    Mutant("owner and epoch", s.a_takeover_stops_a_queued_reply, (SPEAKER,)),
+    Mutant("the epoch", t.a_takeover_that_is_over_stops_the_replies_made_before_it, (EPOCH,)),
+    Mutant("owner and epoch", t.a_takeover_stops_a_reply_that_comes_back, (SPEAKER,)),
     Mutant(
         "the owner at arrival, finish and send",
-        s.a_message_in_a_taken_conversation_is_not_answered,
+        t.a_message_in_a_taken_conversation_is_not_answered,
         (TAKEN_AT_ARRIVAL, TAKEN_AT_FINISH, SPEAKER),
     ),
     Mutant(
         "an older owner event never wins",
-        s.an_older_event_does_not_give_the_conversation_back,
+        t.an_older_event_does_not_give_the_conversation_back,
         (Cut(conversations, "set_owner", "elif known is not None and at < known:", "elif False:"),),
     ),
     Mutant(
@@ -227,17 +254,26 @@ MUTANTS = (
         "the head of the line in the query", s.replies_go_out_in_order, (BLOCKED,), masked_by="the claim's own look"
     ),
     Mutant(
-        "the owner at the send, after a takeover", s.a_takeover_stops_a_queued_reply, (OWNER,), masked_by="the epoch"
+        "owner and epoch, for what is still queued",
+        t.a_takeover_stops_a_queued_reply,
+        (SPEAKER,),
+        masked_by="its end at the takeover",
+    ),
+    Mutant(
+        "the owner at the send, after a takeover",
+        t.a_takeover_stops_a_reply_that_comes_back,
+        (OWNER,),
+        masked_by="the epoch",
     ),
     Mutant(
         "the owner at arrival",
-        s.a_message_in_a_taken_conversation_is_not_answered,
+        t.a_message_in_a_taken_conversation_is_not_answered,
         (TAKEN_AT_ARRIVAL,),
         masked_by="the owner at finish",
     ),
     Mutant(
         "the owner at arrival and finish",
-        s.a_message_in_a_taken_conversation_is_not_answered,
+        t.a_message_in_a_taken_conversation_is_not_answered,
         (TAKEN_AT_ARRIVAL, TAKEN_AT_FINISH),
         masked_by="the owner at the send",
     ),

@@ -65,6 +65,7 @@ class Outside:
     def _write(self, message_id: str, conversation: str, text: str, pictures: tuple[str, ...], age_s: float) -> None:
         sent_at = self.now() - timedelta(seconds=age_s)
         self.memory.written_at.setdefault(message_id, sent_at)
+        self.memory.written_step.setdefault(message_id, self.memory.step)
         self.post(
             "message.created",
             CONVERSATIONS[conversation],

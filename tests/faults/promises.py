@@ -51,6 +51,7 @@ class Memory:
     step: int = 0
     accepted: dict[str, str] = field(default_factory=dict)
     written_at: dict[str, datetime] = field(default_factory=dict)
+    written_step: dict[str, int] = field(default_factory=dict)
     revoked: dict[str, int] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
     owner_at: dict[str, datetime] = field(default_factory=dict)
@@ -191,6 +192,8 @@ def send_is_allowed(
     composed, name = memory.composed[sent.outbound_id], sent.conversation_external_id
     must(memory.owner.get(name, "bot") == "bot", "the bot is silent while a person answers")
     must(memory.silenced_step.get(name, -1) < composed.step, "a takeover stops the replies made before it")
+    first = min(memory.written_step[m] for m in composed.messages)
+    must(memory.silenced_step.get(name, -1) <= first, "what a person took over is theirs, also once it is given back")
     must(sent.conversation_id not in before.reviewed, "the bot is silent while a review is open")
     must(not composed.messages & set(memory.revoked), "a reply to a revoked message is not sent")
     must(facts.get(sent.conversation_id, 0) == composed.facts, "a reply with changed facts is not sent")

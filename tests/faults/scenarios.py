@@ -110,24 +110,6 @@ def waiting_messages_join_the_review(world: World, desk: Desk) -> None:
     must(len(desk.open_reviews()) == 1, "the reply was refused for good: a person is asked")
 
 
-def a_takeover_ends_what_waits_for_its_next_attempt(world: World, desk: Desk) -> None:
-    world.fail(asked(world))
-    world.take_over()
-    must(set(world.memory.ends.values()) == {"handed_over"}, "it ends with the person who took over")
-    world.tick(130.0)
-    world.sweep()
-    must(not desk.open_reviews(), "no review is opened behind that person's back")
-
-
-def a_draft_sent_back_joins_the_open_review(world: World, desk: Desk) -> None:
-    answered(world)
-    world.take_over()
-    world.release()
-    world.finish(asked(world), Action.REVIEW)
-    send_all(world)
-    must(shown(world) == 0, "the bot is silent")
-
-
 def a_picture_that_kills_its_workers_is_given_up(world: World, desk: Desk) -> None:
     world.customer_writes(pictures=(PICTURE,))
     for _ in range(5):
@@ -158,22 +140,6 @@ def replies_go_out_in_order(world: World, desk: Desk) -> None:
     must(shown(world) == 2, "both are shown")
 
 
-def a_takeover_stops_a_queued_reply(world: World, desk: Desk) -> None:
-    answered(world)
-    world.take_over()
-    send_all(world)
-    must(shown(world) == 0, "the bot is silent")
-
-
-def a_takeover_that_is_over_stops_the_replies_made_before_it(world: World, desk: Desk) -> None:
-    answered(world)
-    world.take_over()
-    world.release()
-    send_all(world)
-    must(shown(world) == 0, "that reply is void")
-    world.drain()
-
-
 def the_bot_is_silent_in_a_conversation_of_the_desk(world: World, desk: Desk) -> None:
     world.finish(asked(world), Action.REVIEW, (Reason.ASKED_FOR_PERSON,))
     card = desk.take()
@@ -183,26 +149,6 @@ def the_bot_is_silent_in_a_conversation_of_the_desk(world: World, desk: Desk) ->
     world.finish(asked(world))
     send_all(world)
     must(shown(world) == 1, "only the person's answer")
-
-
-def a_message_in_a_taken_conversation_is_not_answered(world: World, desk: Desk) -> None:
-    turn = asked(world)
-    world.take_over()
-    world.finish(turn)
-    world.customer_writes()
-    world.tick(4.0)
-    for late in world.claim():
-        world.finish(late)
-    send_all(world)
-    must(shown(world) == 0 and "bot" not in world.memory.ends.values(), "a person answers")
-
-
-def an_older_event_does_not_give_the_conversation_back(world: World, desk: Desk) -> None:
-    world.take_over()
-    world.release(age_s=20.0)
-    world.customer_writes()
-    world.drain()
-    must(shown(world) == 0, "a person answers")
 
 
 def the_bot_is_silent_while_a_review_is_open(world: World, desk: Desk) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from cs_bot.records import Reason
+from cs_bot.errors import LeaseLost
+from cs_bot.records import Action, Reason
 from cs_bot.store.database import Database, Transaction
 from cs_bot.store.queries import conversations, reviews
 from cs_bot.store.queries import messages as message_queries
-from cs_bot.store.tables import messages
+from cs_bot.store.tables import messages, turns
+from cs_bot.turns import finish as finish_turn
 from tests.faults.desk import Desk
 from tests.faults.outside import CHANNEL, HERE
 from tests.faults.scenarios import asked, held
@@ -105,7 +107,7 @@ def test_an_approval_that_waits_for_a_new_message_is_refused(world: World) -> No
     assert answers == [False]
 
 
-def test_a_finish_that_waits_for_a_takeover_hands_over(world: World) -> None:
+def test_a_finish_that_waits_for_a_takeover_is_thrown_away(world: World) -> None:
     turn = asked(world)
 
     def take_over(tx: Transaction) -> None:
@@ -114,9 +116,13 @@ def test_a_finish_that_waits_for_a_takeover_hands_over(world: World) -> None:
         take_over_locked(tx, conversations.open_and_lock(tx, CHANNEL, HERE, "c0"), tx.now())
         world.memory.owner_event("c0", tx.now(), "outside")
 
-    results: list[str] = []
-    while_another_waits(world.database, take_over, lambda: results.append(world.finish(turn)))
-    assert results == ["handed_over"]
+    def finish() -> None:
+        with pytest.raises(LeaseLost):
+            finish_turn(world.database, turn, world.work(turn, Action.SEND, ()), settings=world.settings)
+
+    while_another_waits(world.database, take_over, finish)
+    with world.database.read() as tx:
+        assert (tx.value(select(messages.c.end)), tx.value(select(turns.c.outcome))) == ("handed_over", "handed_over")
 
 
 def test_two_workers_at_once_never_have_the_same_turn(world: World) -> None:

@@ -133,6 +133,18 @@ def cancel(tx: Transaction, row_id: int, state: str, detail: str) -> None:
     )
 
 
+def cancel_replies(tx: Transaction, conversation_id: int, detail: str) -> list[int]:
+    """Take the bot's replies that were surely not sent out of the queue; the turns that they were of."""
+    cancelled = tx.execute(
+        update(outbound)
+        .where(outbound.c.conversation_id == conversation_id, _undelivered())
+        .where(outbound.c.kind == "reply", outbound.c.state == "pending", outbound.c.maybe_sent.is_(False))
+        .values(state="cancelled", detail=detail)
+        .returning(outbound.c.turn_id)
+    )
+    return [int(turn_id) for turn_id in cancelled.scalars()]
+
+
 def give_up_sending(tx: Transaction, older_than_s: float) -> int:
     """sending for too long = the sender died: the outcome is unknown."""
     since = tx.now() - timedelta(seconds=older_than_s)
