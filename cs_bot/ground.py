@@ -1,7 +1,7 @@
 """4  Reading -> Facts: orders, products and FAQ; what belongs to this customer."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
@@ -55,12 +55,13 @@ def ground(
     language: str | None = None,
     catalog: Finder | None = None,
     media: MediaStore | None = None,
+    progress: Callable[[], None] | None = None,
 ) -> list[Facts]:
     """Facts for each turn, in order. `timezone` (IANA) is that of the times on order pages.
 
     `language` is searched when the customer's can't be told; None: no FAQ entry then. Without a `catalog` no product
     is looked up; `media` holds the pictures that it searches by. Each turn has a transaction of
-    its own; what fails for one is raised, and the pipeline then grounds each turn alone.
+    its own, and `progress` is told after it; what fails for one is raised, and the pipeline then grounds each alone.
     Raises StoreUnavailable, and ConfigError for an unknown timezone.
     """
     rules = _Rules(policy, _zone(timezone), language, catalog)
@@ -70,6 +71,8 @@ def ground(
         pictures = media.read_all(shown) if catalog is not None and media is not None else {}
         with database.read() as tx:
             found.append(_one(tx, turn, reading, rules, pictures))
+        if progress is not None:
+            progress()
     return found
 
 

@@ -12,7 +12,6 @@ deliver ─ send once          (sender.py at once, deliver.py)   or   review ─
 """
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -86,10 +85,12 @@ def answer_due(parts: Parts, *, ring: Ring, sender: Sender | None = None) -> boo
     claimed = turns.claim(parts.database, settings=settings, policy=parts.policy, limit=parts.batch)
     if not claimed:
         return False
-    lease = _Lease(parts.database, claimed, settings.turns.lease_s)
-    on_its_way = [_finish(one, parts, sender) for one in work(claimed, replace(parts, progress=lease.progress))]
-    if not all(on_its_way):
+    leases = turns.Leases(parts.database, claimed, settings.turns.lease_s, told=parts.progress)
+    on_their_way, away = _finish_all(work(claimed, replace(parts, progress=leases.progress)), parts, sender)
+    if not on_their_way:
         ring("deliver")
+    if away is not None:
+        raise away
     if parts.looks is not None:
         recheck.keep(parts.database, parts.looks.take_samples(), after_s=settings.cache.recheck_after_s)
     return True
@@ -97,7 +98,9 @@ def answer_due(parts: Parts, *, ring: Ring, sender: Sender | None = None) -> boo
 
 def check_due(parts: Parts) -> bool:
     """Compute one sampled hit of the cache again; False when none is due. For answer workers without other work."""
-    return recheck.check_next(parts.database, vision=parts.vision, media=parts.media, looks=parts.looks)
+    return recheck.check_next(
+        parts.database, vision=parts.vision, media=parts.media, looks=parts.looks, progress=parts.progress
+    )
 
 
 def work(claimed: Sequence[Turn], parts: Parts) -> list[Worked]:
@@ -122,9 +125,9 @@ def _isolated(run: Stage, alive: Sequence[Worked], parts: Parts) -> None:
     """Run a stage on the list; when that fails, on each turn alone, so that only the guilty one fails."""
     try:
         run(alive, parts)
-    except StoreUnavailable:
-        raise  # nobody's fault: the leases bring all of them back
     except Exception as problem:
+        if isinstance(problem, StoreUnavailable) and problem.lost:
+            raise  # nobody's fault: the leases bring all of them back
         if len(alive) == 1:
             log.exception("a stage failed", extra={"turn_id": alive[0].turn.turn_id})
             alive[0].problem = problem
@@ -161,6 +164,7 @@ def _ground(alive: Sequence[Worked], parts: Parts) -> None:
         language=shop.language,
         catalog=parts.catalog,
         media=parts.media,
+        progress=parts.progress,
     )
     for one, facts in zip(alive, found, strict=True):
         one.facts = facts
@@ -206,53 +210,57 @@ def _gate(alive: Sequence[Worked], parts: Parts) -> None:
 STAGES: dict[str, Stage] = {"see": _see, "ground": _ground, "answer": _answer, "gate": _gate}
 
 
+def _finish_all(done: Sequence[Worked], parts: Parts, sender: Sender | None) -> tuple[bool, StoreUnavailable | None]:
+    """Finish each, whatever happens to another; whether the sender has taken all, and the last StoreUnavailable."""
+    all_taken, away = True, None
+    for one in done:
+        try:
+            all_taken &= _finish(one, parts, sender)
+        except StoreUnavailable as problem:
+            all_taken, away = False, problem
+            if problem.lost:
+                break
+        except Exception:
+            all_taken = False
+            log.exception("a turn can't be given back, its lease ends", extra={"turn_id": one.turn.turn_id})
+    return all_taken, away
+
+
 def _finish(one: Worked, parts: Parts, sender: Sender | None) -> bool:
-    """Whether the sender has taken all that came of it."""
-    if one.problem is not None or one.reading is None or one.decision is None:
-        turns.fail(parts.database, one.turn, one.problem or RuntimeError("no decision"))
-        return False
+    """Whether the sender has taken all that came of it. What failed is given back, unless it was the store."""
+    try:
+        if one.problem is not None:
+            raise one.problem
+        return _write(one, parts, sender)
+    except LeaseLost:
+        log.warning("the lease was lost, the draft is thrown away", extra={"turn_id": one.turn.turn_id})
+    except StoreUnavailable:
+        raise
+    except Exception as problem:
+        if one.problem is None:
+            log.exception("a finish failed", extra={"turn_id": one.turn.turn_id})
+        turns.fail(parts.database, one.turn, problem, settings=parts.settings)
+    return False
+
+
+def _write(one: Worked, parts: Parts, sender: Sender | None) -> bool:
+    """Write the result; whether the sender has taken it. Raises LeaseLost."""
+    assert one.decision is not None
     result = turns.Work(
         looks=one.looks,
-        reading=one.reading,
+        reading=one.read(),
         facts=one.facts,
         draft=one.draft,
         decision=one.decision,
         fact_keys=ground.fact_keys(one.facts),
         stages=tuple(one.stages),
     )
-    try:
-        with nullcontext() if sender is None else sender.taking(parts.policy) as take:
-            finished = turns.finish(parts.database, one.turn, result, settings=parts.settings, queued=take)
-    except LeaseLost:
-        log.warning("the lease was lost, the draft is thrown away", extra={"turn_id": one.turn.turn_id})
-        return False
-    log.info(
-        "turn finished",
-        extra={
-            "turn_id": one.turn.turn_id,
-            "outcome": finished.value,
-            "kind": one.decision.kind.value,
-            "route": one.decision.route.value,
-            "reasons": [reason.value for reason in one.decision.reasons],
-        },
-    )
+    with nullcontext() if sender is None else sender.taking(parts.policy) as take:
+        finished = turns.finish(parts.database, one.turn, result, settings=parts.settings, queued=take)
+    words = {"outcome": finished.value, "kind": one.decision.kind.value, "route": one.decision.route.value}
+    reasons = [reason.value for reason in one.decision.reasons]
+    log.info("turn finished", extra={"turn_id": one.turn.turn_id, **words, "reasons": reasons})
     return take is not None and take.claimed is not None
-
-
-@dataclass
-class _Lease:
-    """Renews the leases of a list, at most every third of their time, and only when the engine calls progress()."""
-
-    database: Database
-    claimed: Sequence[Turn]
-    lease_s: float
-    renewed_at: float = field(default_factory=time.monotonic)
-
-    def progress(self) -> None:
-        """The engine has got somewhere."""
-        if time.monotonic() - self.renewed_at >= self.lease_s / 3:
-            turns.renew(self.database, self.claimed, self.lease_s)
-            self.renewed_at = time.monotonic()
 
 
 def deliver_due(
@@ -269,10 +277,10 @@ def deliver_due(
 
 
 def upkeep(
-    *, database: Database, channels: deliver.Channels, media: MediaStore, settings: Settings, ring: Ring
+    *, database: Database, channels: deliver.Channels, media: MediaStore, settings: Settings, policy: Policy, ring: Ring
 ) -> None:
     """One round of sweeps: put right what crashes left behind, and ring for what is due. Idempotent."""
-    turns.sweep(database, settings=settings)
+    turns.sweep(database, settings=settings, policy=policy)
     fetch.sweep(database, settings=settings)
     deliver.sweep(database, channels=channels, settings=settings)
     review.sweep(database)

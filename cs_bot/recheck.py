@@ -32,10 +32,18 @@ def keep(database: Database, samples: Sequence[Sample], *, after_s: float) -> No
             )
 
 
-def check_next(database: Database, *, vision: Callable[[], Vision], media: MediaStore, looks: LookCache | None) -> bool:
+def check_next(
+    database: Database,
+    *,
+    vision: Callable[[], Vision],
+    media: MediaStore,
+    looks: LookCache | None,
+    progress: Callable[[], None] | None = None,
+) -> bool:
     """Compute one sampled look again and keep what came of it; False when none is due.
 
     A look that comes out differently is deleted from the cache. The engine works for nobody here: call it when idle.
+    `progress` is told as Vision.look does it.
     """
     with database.read() as tx:  # a poll must not take SQLite's only write lock
         if not cache_checks.any_due(tx):
@@ -44,7 +52,7 @@ def check_next(database: Database, *, vision: Callable[[], Vision], media: Media
         row = cache_checks.claim(tx, lease_s=LEASE_S)
     if row is None:
         return False
-    result, differs_in = ("failed", ()) if row["attempts"] > MAX_ATTEMPTS else _compared(row, vision(), media)
+    result, differs_in = ("failed", ()) if row["attempts"] > MAX_ATTEMPTS else _compared(row, vision(), media, progress)
     if result == "again":
         return True  # its lease brings it back
     if result == "differs":
@@ -56,7 +64,9 @@ def check_next(database: Database, *, vision: Callable[[], Vision], media: Media
     return True
 
 
-def _compared(row: Row, engine: Vision, media: MediaStore) -> tuple[str, tuple[str, ...]]:
+def _compared(
+    row: Row, engine: Vision, media: MediaStore, progress: Callable[[], None] | None
+) -> tuple[str, tuple[str, ...]]:
     """(result, in what it differs); `again` when the engine failed."""
     kept = cache_checks.look_of(row)
     if (kept.engine, kept.engine_version, kept.prompt_version) != (engine.name, engine.version, engine.prompt_version):
@@ -65,7 +75,7 @@ def _compared(row: Row, engine: Vision, media: MediaStore) -> tuple[str, tuple[s
         picture = PictureInput(row["picture_sha256"], media.read(row["picture_sha256"]))
     except NotFound:  # its retention has passed
         return "outdated", ()
-    [found] = engine.look([picture])
+    [found] = engine.look([picture], progress=progress)
     if isinstance(found, EngineError) or _answered_by_another(found, kept):
         return "again", ()
     differs_in = differences(kept, found)

@@ -1,6 +1,7 @@
 """python -m workers.answer: claims due turns, looks, grounds, answers, decides."""
 
 import sys
+from dataclasses import replace
 
 from cs_bot import pipeline, turns
 from workers import preparing, runtime
@@ -13,7 +14,7 @@ def drain() -> None:
     def work() -> bool:
         runtime.replace_unless(lambda: here.healthy)
         here.catalog.keep_fresh((account.channel, account.name) for account in here.settings.accounts)
-        parts = here.parts()
+        parts = replace(here.parts(), progress=runtime.still_here)
         return pipeline.answer_due(parts, ring=here.ring, sender=here.sender) or pipeline.check_due(parts)
 
     runtime.drain(work, lambda: turns.seconds_until_due(here.database))

@@ -16,7 +16,7 @@ from cs_bot.store.database import Database
 from cs_bot.store.queries import workers as seen
 
 QUEUES = ("answer", "fetch", "deliver", "upkeep")
-SEEN_S = 180.0  # an idle worker says so every 45 s; one that looks at a picture is silent until it is done
+SEEN_S = 180.0  # an idle worker says so every 45 s, one that works every 10 s while its engine gets somewhere
 HTTP_S = 5.0
 WELL, NOT_WELL, WRONG_USE = 0, 1, 2
 

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from cs_bot.errors import BotError, ConfigError, StoreUnavailable
+from cs_bot.errors import BotError, ConfigError
 from workers import runtime
 
 ENGINE_AWAY = 69  # exit code: the engine can't be opened now
@@ -69,9 +69,6 @@ def _opened(open_engine: Callable[[], object]) -> int | None:
 
 def _beat(done: threading.Event) -> None:
     while True:
-        try:
-            runtime.i_am_here()
-        except StoreUnavailable:
-            log.warning("store unavailable", extra={"worker": runtime.State.name})
+        runtime.still_here()
         if done.wait(BEAT_S):
             return

@@ -88,10 +88,7 @@ class Listener(SimpleWorker):  # type: ignore[misc]
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> Any:
         """As RQ's, but a lost connection stops the loop; an idle worker is seen in the database too."""
-        try:
-            i_am_here()
-        except StoreUnavailable:
-            log.warning("store unavailable", extra={"worker": State.name})
+        still_here()
         if not (args or kwargs) and self.last_heartbeat is not None and now() - self.last_heartbeat < BEAT_EVERY:
             return None  # RQ beats several times around each job
         try:
@@ -179,6 +176,14 @@ def i_am_here() -> None:
     State.seen_at = time.monotonic()
     with services().database.write() as tx:
         seen.saw(tx, name=State.name, queue=State.queue, pid=os.getpid(), ready=State.ready)
+
+
+def still_here() -> None:
+    """As i_am_here, in the middle of work that a database which is away must not end."""
+    try:
+        i_am_here()
+    except StoreUnavailable:
+        log.warning("store unavailable", extra={"worker": State.name})
 
 
 def run(queue: str, loop: Callable[[], None], prepare: Callable[[], int | None] = lambda: None) -> int:

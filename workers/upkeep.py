@@ -12,7 +12,12 @@ def once() -> None:
     """One round of all sweeps."""
     here = runtime.services()
     pipeline.upkeep(
-        database=here.database, channels=here.channels, media=here.media, settings=here.settings, ring=here.ring
+        database=here.database,
+        channels=here.channels,
+        media=here.media,
+        settings=here.settings,
+        policy=here.policy(),
+        ring=here.ring,
     )
 
 

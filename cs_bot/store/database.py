@@ -121,6 +121,7 @@ class Database:
             _configure_sqlite(self.engine)
         elif self.dialect == "postgresql":
             options = "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
+            options += " -c timezone=UTC"  # in another one the first and the last day that there is can't be read
             self.engine = create_engine(
                 address.set(drivername="postgresql+psycopg"),
                 pool_size=pool_size,

@@ -112,3 +112,13 @@ def test_a_picture_that_nobody_could_look_at_hides_the_ones_before_it(talk: Talk
         assert row is not None
         tx.execute(tables.looks.delete().where(tables.looks.c.turn_id == row["turn_id"]))
     assert talk.earlier() == ()
+
+
+def test_a_look_that_a_newer_version_wrote_is_left_out(talk: Talk) -> None:
+    ours, theirs = look(Kind.PRODUCT), look(Kind.PRODUCT)
+    talk.send(ours, theirs)
+    newer = {"schema": 2, **theirs.model_dump(mode="json"), "depth": "a field of tomorrow"}
+    with talk.database.write() as tx:
+        of_it = tables.looks.c.picture_sha256 == theirs.picture_sha256
+        tx.execute(tables.looks.update().where(of_it).values(body=newer))
+    assert talk.earlier() == (ours,)

@@ -12,7 +12,7 @@ import pytest
 from cs_bot import deliver
 from cs_bot.review import actions
 from cs_bot.store.queries import conversations, messages, outbound, pictures, reviews
-from cs_bot.turns import arrival, people, work
+from cs_bot.turns import arrival, claiming, people, work
 from tests.faults import scenarios as s
 from tests.faults import takeovers as t
 from tests.faults.desk import Desk
@@ -88,17 +88,17 @@ MUTANTS = (
     Mutant(
         "counting attempts at the claim",
         s.what_kills_its_worker_goes_to_a_person,
-        (Cut(work, "_claim_one", " + (1 if again else 0)"),),
+        (Cut(claiming, "_claim_one", " + (1 if again else 0)"),),
     ),
     Mutant(
         "a bound of the attempts",
         s.what_kills_its_worker_goes_to_a_person,
-        (Cut(work, "_claim_one", "attempts > settings.turns.max_attempts", "False"),),
+        (Cut(claiming, "_claim_one", "attempts > settings.turns.max_attempts", "False"),),
     ),
     Mutant(
         "running a suspect alone",
         s.a_suspect_turn_runs_alone,
-        (Cut(work, "claim", "if alone and claimed:", "if False:"),),
+        (Cut(claiming, "_claim_due", "if alone and claimed:", "if False:"),),
         masked_by="stopping after a suspect",
     ),
     Mutant(

@@ -14,6 +14,7 @@ from cs_bot.store.database import Database, Transaction
 from cs_bot.store.queries import conversations, reviews
 from cs_bot.store.queries import messages as message_queries
 from cs_bot.store.tables import messages, turns
+from cs_bot.turns import Leases, claim
 from cs_bot.turns import finish as finish_turn
 from tests.faults.desk import Desk
 from tests.faults.outside import CHANNEL, HERE
@@ -133,10 +134,8 @@ def test_two_workers_at_once_never_have_the_same_turn(world: World) -> None:
     lock = threading.Lock()
 
     def work() -> None:
-        from cs_bot import turns
-
         for _ in range(5):
-            for turn in turns.claim(world.database, settings=world.settings, policy=world.policy, limit=2):
+            for turn in claim(world.database, settings=world.settings, policy=world.policy, limit=2):
                 with lock:
                     claimed.append(turn.turn_id)
 
@@ -147,3 +146,20 @@ def test_two_workers_at_once_never_have_the_same_turn(world: World) -> None:
         thread.join(20)
     assert sorted(claimed) == sorted(set(claimed))
     assert len(claimed) == 3
+
+
+def test_leases_are_renewed_beside_webhooks_that_share_a_commit(world: World) -> None:
+    for name in ("c1", "c0"):
+        world.customer_writes(name)
+        world.tick(1.0)
+    world.tick(4.0)
+    jobs = world.claim()
+    assert [turn.messages[0].external_id for turn in jobs] == ["m1", "m3"], "first the one that webhooks lock last"
+    renewing = threading.Thread(target=Leases(world.database, jobs, lease_s=0.0).progress)
+    with world.database.write() as tx:
+        conversations.open_and_lock(tx, CHANNEL, HERE, "c0")
+        renewing.start()
+        _until_somebody_waits(world.database)
+        conversations.open_and_lock(tx, CHANNEL, HERE, "c1")  # a deadlock when a renewal held it while it waits
+    renewing.join(10)
+    assert not renewing.is_alive()

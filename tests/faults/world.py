@@ -156,7 +156,7 @@ class World(Outside):
 
     def renew(self, turn: Turn) -> None:
         """The engine makes progress."""
-        turns.renew(self.database, [turn], self.settings.turns.lease_s)
+        turns.renew(self.database, turn, self.settings.turns.lease_s)
         self.done()
 
     def finish(
@@ -225,7 +225,7 @@ class World(Outside):
     def fail(self, turn: Turn) -> None:
         """The engine fails on a turn."""
         self.jobs = [job for job in self.jobs if job is not turn]
-        turns.fail(self.database, turn, RuntimeError("engine"))
+        turns.fail(self.database, turn, RuntimeError("engine"), settings=self.settings)
         self.done()
 
     def crash(self, turn: Turn) -> None:
@@ -288,7 +288,7 @@ class World(Outside):
         """One round of upkeep; `mute`: the platform's look-up gives no answer."""
         for platform in self.platforms.values():
             platform.mute = mute
-        turns.sweep(self.database, settings=self.settings)
+        turns.sweep(self.database, settings=self.settings, policy=self.policy)
         fetch.sweep(self.database, settings=self.settings)
         deliver.sweep(self.database, channels=self.channels, settings=self.settings)
         review.sweep(self.database)

@@ -1,6 +1,7 @@
 """The cache in the whole flow: records decide what is said, whatever was kept; a share of the hits is checked later."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,17 +171,26 @@ def test_a_check_that_a_killed_worker_had_comes_back_and_two_workers_never_do_th
     assert rows(shop)[0]["result"] == "same"
 
 
+def test_who_keeps_the_worker_hears_of_a_checks_progress_too(shop: Services) -> None:
+    with_engine(shop, PRODUCT)
+    post(shop, "c1")
+    post(shop, "c2")
+    told: list[int] = []
+    assert pipeline.check_due(replace(shop.parts(), progress=lambda: told.append(1)))
+    assert told == [1]
+
+
 def test_upkeep_rings_for_a_check_that_is_due(shop: Services) -> None:
     with_engine(shop, PRODUCT)
     post(shop, "c1")
     post(shop, "c2")
     rung: list[str] = []
     parts = {"database": shop.database, "channels": shop.channels, "settings": shop.settings, "media": shop.media}
-    pipeline.upkeep(**parts, ring=rung.append)
+    pipeline.upkeep(**parts, policy=shop.policy(), ring=rung.append)
     assert rung == ["answer"]
     pipeline.check_due(shop.parts())
     rung.clear()
-    pipeline.upkeep(**parts, ring=rung.append)
+    pipeline.upkeep(**parts, policy=shop.policy(), ring=rung.append)
     assert rung == []
 
 

@@ -165,7 +165,12 @@ def test_a_product_webhook_rings_and_the_fetch_worker_indexes_its_pictures(shop:
     tell(shop, "product.upserted", event)
     assert shop.rung == ["fetch"]  # type: ignore[attr-defined]
     pipeline.upkeep(
-        database=shop.database, media=shop.media, channels=shop.channels, settings=shop.settings, ring=shop.ring
+        database=shop.database,
+        media=shop.media,
+        channels=shop.channels,
+        settings=shop.settings,
+        policy=shop.policy(),
+        ring=shop.ring,
     )
     assert shop.rung == ["fetch", "fetch"]  # type: ignore[attr-defined]
     assert fetch.seconds_until_due(shop.database) == 0.0

@@ -173,7 +173,7 @@ def test_even_force_waits_for_a_worker_and_for_a_send_under_way(shop: Services) 
     [turn] = turns.claim(shop.database, settings=shop.settings, policy=shop.policy(), limit=1)
     with pytest.raises(Conflict, match="live turns"):
         delete(shop, force=True)
-    turns.fail(shop.database, turn, RuntimeError())
+    turns.fail(shop.database, turn, RuntimeError(), settings=shop.settings)
     shop.database.shift(60)
     assert turns.claim(shop.database, settings=shop.settings, policy=shop.policy(), limit=1) == []
     assert delete(shop).counts["messages"] == 1

@@ -341,3 +341,11 @@ def test_any_change_changes_what_is_fetched_again(any_shop: Shop, what: str) -> 
     facts = proven(any_shop)
     CHANGES[what](any_shop)
     assert any_shop.refetch(facts) != facts.fingerprint
+
+
+def test_progress_is_told_after_each_turn(shop: Shop) -> None:
+    told: list[int] = []
+    pairs = [(turn(shop.me), reading(screen(order_id=NUMBER))) for _ in range(3)]
+    rules = {"database": shop.database, "policy": POLICY, "timezone": SHANGHAI}
+    found = ground(pairs, **rules, progress=lambda: told.append(1))
+    assert len(told) == len(found) == 3

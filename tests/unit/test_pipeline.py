@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from cs_bot import fetch, pipeline, turns
 from cs_bot.bootstrap import Services
 from cs_bot.errors import EngineError, StoreUnavailable
 from cs_bot.receive import receive
-from cs_bot.records import Kind, Reason, Turn
+from cs_bot.records import Kind, Policy, Reason, Turn
 from cs_bot.store import tables
 from cs_bot.store.database import Database, Row
 from cs_bot.testing import RecordingChannel, ScriptedVision, a_look, shop_event, shop_message, shop_request
+from cs_bot.turns import leases
 from tests.desk import a_picture
 from tests.web import services_on
 
@@ -130,12 +132,43 @@ def test_a_failed_turn_is_tried_again_and_comes_through(shop: Services, monkeypa
 def test_a_turn_that_always_fails_goes_to_a_person(shop: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     say(shop, f"c1 {QUESTION}")
     monkeypatch.setitem(pipeline.STAGES, "answer", failing_for("c1", pipeline.STAGES["answer"], ZeroDivisionError()))
-    for _ in range(5):
-        answer_due(shop)
+    for _ in range(shop.settings.turns.max_attempts):
+        assert rows(shop, tables.reviews) == []
         shop.database.shift(60)
-    assert outcomes(shop) == {"c1": ("finished", "review")}
+        assert answer_due(shop)
+    assert outcomes(shop) == {"c1": ("finished", "review")}, "at once, not with a claim that would only give up"
     [review] = rows(shop, tables.reviews)
     assert (review["state"], review["reasons"]) == ("open", [Reason.POISON])
+
+
+def test_what_came_while_the_last_attempt_failed_goes_along(shop: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    say(shop, f"c1 {QUESTION}")
+
+    def run(alive: Any, parts: pipeline.Parts) -> None:
+        say(shop, "and another")
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(pipeline.STAGES, "gate", run)
+    for _ in range(shop.settings.turns.max_attempts):
+        answer_due(shop)
+        shop.database.shift(60)
+    [review] = rows(shop, tables.reviews)
+    [turn] = rows(shop, tables.turns)
+    found = [(row["turn_id"], row["review_id"]) for row in rows(shop, tables.messages)]
+    assert found == [(turn["id"], review["id"])] * 4
+    assert not answer_due(shop)
+
+
+def test_a_turn_that_fails_once_more_after_its_lease_was_lost_is_left_to_who_has_it(shop: Services) -> None:
+    say(shop)
+    [mine] = claimed(shop)
+    shop.database.shift(31)
+    [theirs] = claimed(shop)
+    rules = shop.settings.turns.model_copy(update={"max_attempts": 1})
+    once = shop.settings.model_copy(update={"turns": rules})
+    turns.fail(shop.database, mine, RuntimeError(), settings=once)
+    assert rows(shop, tables.reviews) == []
+    assert rows(shop, tables.conversations)[0]["fence"] == theirs.fence
 
 
 def test_an_engine_that_fails_is_tried_again_and_then_a_person_is_told_why(shop: Services) -> None:
@@ -188,18 +221,76 @@ def test_working_a_turn_writes_nothing(shop: Services) -> None:
 
 
 @pytest.mark.parametrize("stage", ["see", "ground"])
-def test_a_store_that_is_away_is_nobodys_fault(shop: Services, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_store_that_is_away_is_nobodys_fault(
+    shop: Services, monkeypatch: pytest.MonkeyPatch, stage: str, lost: bool
+) -> None:
     say(shop, f"c1 {QUESTION}", conversation="c1")
     say(shop, f"c2 {QUESTION}", conversation="c2")
     with monkeypatch.context() as patched:
-        patched.setitem(pipeline.STAGES, stage, failing_for("c1", pipeline.STAGES[stage], StoreUnavailable()))
+        away = failing_for("c1", pipeline.STAGES[stage], StoreUnavailable(lost=lost))
+        patched.setitem(pipeline.STAGES, stage, away)
         with pytest.raises(StoreUnavailable):
             answer_due(shop)
     assert {row["failed"] for row in rows(shop, tables.turns)} == {None}
+    waits, done = ("working", None), ("finished", "review")
+    assert outcomes(shop) == {"c1": waits, "c2": waits if lost else done}, "one turn's time-out is not the others'"
     shop.database.shift(31)
     while answer_due(shop):
         pass
     assert outcomes(shop) == dict.fromkeys(("c1", "c2"), ("finished", "review"))
+
+
+def test_a_finish_that_breaks_throws_away_no_other_work(
+    shop: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("c1", "c2", "c3"):
+        say(shop, f"{name} {QUESTION}", conversation=name)
+    gate = pipeline.STAGES["gate"]
+
+    def unwritable(alive: Any, parts: pipeline.Parts) -> None:
+        gate(alive, parts)
+        for one in alive:
+            if one.turn.text.startswith("c2"):
+                one.decision = one.decision.model_copy(update={"suggestion": "\ud800"})  # no database takes it
+
+    monkeypatch.setitem(pipeline.STAGES, "gate", unwritable)
+    assert answer_due(shop)
+    assert outcomes(shop) == {"c1": ("finished", "review"), "c2": ("working", None), "c3": ("finished", "review")}
+    assert "a finish failed" in caplog.messages
+    for _ in range(2):
+        shop.database.shift(60)
+        answer_due(shop)
+    assert outcomes(shop)["c2"] == ("finished", "review")
+    assert [Reason.POISON] in [row["reasons"] for row in rows(shop, tables.reviews)]
+
+
+@pytest.mark.parametrize(("lost", "finished"), [(False, ["c1", "c3"]), (True, ["c1"])])
+def test_a_store_that_refuses_one_finish_gets_the_others_unless_it_is_gone(
+    shop: Services, lost: bool, finished: list[str]
+) -> None:
+    class Refused:
+        """A sender in whose place the second transaction can't be begun."""
+
+        asked = 0
+
+        @contextmanager
+        def taking(self, policy: Policy) -> Iterator[None]:
+            self.asked += 1
+            if self.asked == 2:
+                raise StoreUnavailable(lost=lost)
+            yield None
+
+    for name in ("c1", "c2", "c3"):
+        say(shop, f"{name} {QUESTION}", conversation=name)
+    with pytest.raises(StoreUnavailable):
+        pipeline.answer_due(shop.parts(), ring=shop.ring, sender=Refused())  # type: ignore[arg-type]
+    assert [name for name, (state, _) in sorted(outcomes(shop).items()) if state == "finished"] == finished
+    assert rung(shop) == ["deliver"]
+    shop.database.shift(31)
+    while answer_due(shop):
+        pass
+    assert {state for state, _ in outcomes(shop).values()} == {"finished"}
 
 
 def test_a_result_whose_lease_was_lost_is_thrown_away(shop: Services, caplog: pytest.LogCaptureFixture) -> None:
@@ -232,7 +323,7 @@ def test_an_engine_that_gets_somewhere_keeps_its_lease(shop: Services, monkeypat
     attachments = [{"url": a_picture(colour)} for colour in ("teal", "red", "blue", "green")]
     say(shop, attachments=attachments)
     clock = AheadClock()
-    monkeypatch.setattr(pipeline, "time", clock)  # patched: eighty seconds of a slow engine in no time
+    monkeypatch.setattr(leases, "time", clock)  # patched: eighty seconds of a slow engine in no time
 
     def slow(_sha256: str) -> None:
         clock.ahead_s += 20
@@ -243,6 +334,22 @@ def test_an_engine_that_gets_somewhere_keeps_its_lease(shop: Services, monkeypat
     assert answer_due(shop)
     assert outcomes(shop) == {"c1": ("finished", "review")}
     assert rows(shop, tables.turns)[0]["attempts"] == 1
+
+
+def test_who_keeps_the_worker_hears_of_every_progress(shop: Services) -> None:
+    say(shop, attachments=[{"url": a_picture(colour)} for colour in ("teal", "red")])
+    told: list[int] = []
+    parts = replace(shop.parts(), progress=lambda: told.append(len(engine.seen)))
+    engine = shop._vision = ScriptedVision(default=a_look(kind=Kind.PRODUCT))
+    pipeline.answer_due(parts, ring=shop.ring)
+    assert told == [1, 2, 2], "after each picture, and after the facts of the turn"
+
+
+def test_a_lease_that_can_not_be_renewed_now_ends_no_work(shop: Services, caplog: pytest.LogCaptureFixture) -> None:
+    say(shop)
+    lost = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    turns.Leases(lost, claimed(shop), lease_s=0.0).progress()
+    assert caplog.messages == ["a lease can't be renewed"]
 
 
 def test_a_message_that_comes_while_a_turn_is_worked_on_is_absorbed(shop: Services) -> None:
@@ -277,7 +384,11 @@ def test_what_a_desk_of_the_platform_holds_is_handed_off_with_the_draft(shop: Se
     channel = shop.channels["generic", "shop"]
     assert isinstance(channel, RecordingChannel)
     while pipeline.deliver_due(
-        database=shop.database, channels=shop.channels, settings=shop.settings, policy=shop.policy(), ring=shop.ring
+        database=shop.database,
+        channels=shop.channels,
+        settings=shop.settings,
+        policy=shop.policy(),
+        ring=shop.ring,
     ):
         pass
     assert [(sent.kind, sent.extra["reasons"]) for sent in channel.sent] == [("handoff", row["extra"]["reasons"])]
@@ -299,7 +410,12 @@ def test_upkeep_rings_for_every_queue_with_something_due_and_is_idempotent(shop:
     def upkeep() -> list[str]:
         rung(shop).clear()
         pipeline.upkeep(
-            database=shop.database, channels=shop.channels, media=shop.media, settings=shop.settings, ring=shop.ring
+            database=shop.database,
+            channels=shop.channels,
+            media=shop.media,
+            settings=shop.settings,
+            policy=shop.policy(),
+            ring=shop.ring,
         )
         return rung(shop)
 
@@ -316,7 +432,12 @@ def test_upkeep_brings_back_the_turn_of_a_worker_that_died(shop: Services) -> No
     claimed(shop)
     shop.database.shift(31)
     pipeline.upkeep(
-        database=shop.database, channels=shop.channels, media=shop.media, settings=shop.settings, ring=shop.ring
+        database=shop.database,
+        channels=shop.channels,
+        media=shop.media,
+        settings=shop.settings,
+        policy=shop.policy(),
+        ring=shop.ring,
     )
     assert rung(shop) == ["answer"]
     answer_due(shop)

@@ -125,6 +125,24 @@ def any_due(tx: Transaction) -> bool:
     return tx.row(_any_due(tx.now())) is not None
 
 
+def can_be_claimed(tx: Transaction, row: RowMapping) -> bool:
+    """Whether a row that this transaction has locked is due and free, or has a lost lease."""
+    if row["lease_until"] is not None:
+        return bool(row["lease_until"] < tx.now())
+    return row["due_at"] is not None and row["due_at"] <= tx.now()
+
+
+@built
+def _due_since(moment: datetime, limit: int) -> Any:
+    waiting = conversations.c.lease_until.is_(None), conversations.c.due_at < moment
+    return select(conversations.c.id).where(*waiting).order_by(conversations.c.due_at).limit(limit)
+
+
+def due_since(tx: Transaction, age_s: float, limit: int = 20) -> list[int]:
+    """Ids of conversations that have been due for longer than that without a claim, longest first."""
+    return list(tx.execute(_due_since(tx.now() - timedelta(seconds=age_s), limit)).scalars())
+
+
 @built
 def _next_due_at() -> Any:
     waiting = conversations.c.due_at.is_not(None), conversations.c.lease_until.is_(None)

@@ -102,6 +102,11 @@ def assign_turn(tx: Transaction, conversation_id: int, turn_id: int) -> list[Row
     return sorted(taken, key=lambda row: (row["sent_at"], row["seq"]))
 
 
+def give_to_turn(tx: Transaction, conversation_id: int, turn_id: int) -> None:
+    """As assign_turn, without reading them."""
+    tx.execute(update(messages).where(_waiting(conversation_id)).values(turn_id=turn_id))
+
+
 def join_review(tx: Transaction, conversation_id: int, review_id: int, *, turn_id: int | None = None) -> int:
     """Give a turn's open messages, and all waiting ones, to a review; how many."""
     joined = tx.execute(update(messages).where(_waiting(conversation_id)).values(review_id=review_id)).rowcount

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
@@ -276,13 +277,17 @@ def earlier_looks(
         .where(theirs, messages.c.turn_id == turn_id)
         .order_by(messages.c.sent_at, messages.c.seq, picture_uses.c.position)
     )
-    seen = {row["picture_sha256"]: row["body"] for row in looks_of(tx, turn_id)}
+    seen = {row["picture_sha256"]: _look(row["body"]) for row in looks_of(tx, turn_id)}
     names = dict.fromkeys(row["sha256"] for row in uses)
-    return tuple(_look(seen[name]) for name in names if name in seen)
+    return tuple(look for look in (seen.get(name) for name in names) if look is not None)
 
 
-def _look(body: dict[str, Any]) -> Look:
-    return Look.model_validate({name: value for name, value in body.items() if name != "schema"})
+def _look(body: dict[str, Any]) -> Look | None:
+    """None: another version of cs-bot wrote it, while that is rolled out or before it was rolled back."""
+    try:
+        return Look.model_validate({name: value for name, value in body.items() if name != "schema"})
+    except ValidationError:
+        return None
 
 
 def stages_of(tx: Transaction, turn_id: int) -> Sequence[RowMapping]:
