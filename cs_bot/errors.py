@@ -18,6 +18,7 @@ BotError
 │   │   └── TooManyTries    the same after failed sign-ins
 │   └── NotReady            503 (carries the seconds to wait)
 ├── StoreUnavailable        the database can't take it now (503, retry)
+│   └── MediaUnavailable    the picture store can't
 ├── NotFound                no such record
 ├── Conflict                somebody else was faster: the version or the claim is no longer yours
 │   └── LeaseLost           a turn's fence moved on: throw the work away
@@ -163,6 +164,10 @@ class StoreUnavailable(BotError):
     def __init__(self, message: str | None = None, *, lost: bool = False) -> None:
         super().__init__(message)
         self.lost = lost  # the connection is gone: trying again at once is no use
+
+
+class MediaUnavailable(StoreUnavailable):
+    """The picture store can't take this now; try again."""
 
 
 class NotFound(BotError):

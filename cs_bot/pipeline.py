@@ -8,7 +8,7 @@ ground  ─ Reading -> Facts                      (ground.py)
 answer  ─ Reading + Facts -> Draft with slots   (answer/)
 gate    ─ may it go out by itself?              (gate/)
 finish  ─ outbox row or review, under the fence (turns/)
-deliver ─ send once          (sender.py at once, deliver.py)   or   review ─ a person (review/)
+deliver ─ send once          (sender.py at once, deliver/)    or   review ─ a person (review/)
 """
 
 import logging
@@ -17,7 +17,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from cs_bot import answer, calibration, deliver, fetch, gate, ground, observe, recheck, retention, review, see, turns
+from cs_bot import answer, deliver, gate, ground, observe, recheck, see, turns
 from cs_bot.cache import DraftCache, LookCache
 from cs_bot.errors import LeaseLost, StoreUnavailable
 from cs_bot.records import Decision, Draft, Facts, Look, Policy, Reading, SendState, Turn
@@ -25,7 +25,6 @@ from cs_bot.sender import Sender
 from cs_bot.settings import Settings
 from cs_bot.store.database import Database
 from cs_bot.store.media import MediaStore
-from cs_bot.store.queries import cache_checks, conversations, messages, outbound
 from cs_bot.vision.base import Vision, Words
 
 Ring = Callable[[str], None]
@@ -255,7 +254,7 @@ def _write(one: Worked, parts: Parts, sender: Sender | None) -> bool:
         fact_keys=ground.fact_keys(one.facts),
         stages=tuple(one.stages),
     )
-    with nullcontext() if sender is None else sender.taking(parts.policy) as take:
+    with nullcontext() if sender is None else sender.taking(one.turn.turn_id, parts.policy) as take:
         finished = turns.finish(parts.database, one.turn, result, settings=parts.settings, queued=take)
     words = {"outcome": finished.value, "kind": one.decision.kind.value, "route": one.decision.route.value}
     reasons = [reason.value for reason in one.decision.reasons]
@@ -274,26 +273,3 @@ def deliver_due(
         return False
     log.info("sent" if receipt.state is SendState.SENT else "not sent", extra={"state": receipt.state.value})
     return True
-
-
-def upkeep(
-    *, database: Database, channels: deliver.Channels, media: MediaStore, settings: Settings, policy: Policy, ring: Ring
-) -> None:
-    """One round of sweeps: put right what crashes left behind, and ring for what is due. Idempotent."""
-    turns.sweep(database, settings=settings, policy=policy)
-    fetch.sweep(database, settings=settings)
-    deliver.sweep(database, channels=channels, settings=settings)
-    review.sweep(database)
-    retention.sweep(database, media=media, settings=settings)
-    calibration.sweep(database)
-    with database.write() as tx:
-        messages.saw_accounts(tx, since_s=60.0)
-    with database.read() as tx:
-        due = {
-            "fetch": fetch.any_due(tx),
-            "answer": conversations.any_due(tx) or cache_checks.any_due(tx),
-            "deliver": outbound.any_due(tx),
-        }
-    for queue, waits in due.items():
-        if waits:
-            ring(queue)

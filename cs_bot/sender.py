@@ -22,6 +22,7 @@ log = logging.getLogger("cs_bot.sender")
 class Take:
     """Claims the row that its conversation has to send next, inside the transaction of a finish."""
 
+    turn_id: int
     settings: Settings
     policy: Policy
     began: float = field(default_factory=time.monotonic)
@@ -48,15 +49,16 @@ class Sender:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sender")
 
     @contextmanager
-    def taking(self, policy: Policy) -> Iterator["Take | None"]:
-        """For one finish: what it calls when a reply is queued; None while another reply is on its way.
+    def taking(self, turn_id: int, policy: Policy) -> Iterator["Take | None"]:
+        """For the finish of a turn: what it calls when a reply is queued; None while another reply is on its way.
 
-        Left with an error (the finish was not committed) nothing is sent.
+        An earlier row of the conversation goes first; then the bell is rung for the turn's own. Left with an error (the
+        finish was not committed) nothing is sent.
         """
         if not self._free.acquire(blocking=False):
             yield None
             return
-        take = Take(self._settings, policy)
+        take = Take(turn_id, self._settings, policy)
         try:
             yield take
         except BaseException:
@@ -65,14 +67,16 @@ class Sender:
         if take.claimed is None:
             self._free.release()
         else:
-            self._thread.submit(self._send, take.claimed, take.began)
+            self._thread.submit(self._send, take.claimed, take)
 
-    def _send(self, claimed: deliver.Claimed, began: float) -> None:
+    def _send(self, claimed: deliver.Claimed, take: Take) -> None:
         try:
-            receipt = deliver.send(self._database, claimed, began, channels=self._channels, settings=self._settings)
+            receipt = deliver.send(
+                self._database, claimed, take.began, channels=self._channels, settings=self._settings
+            )
             sent = receipt.state is SendState.SENT
             log.info("sent" if sent else "not sent", extra={"state": receipt.state.value})
-            if not sent:
+            if not sent or claimed.turn_id != take.turn_id:  # it is tried again, or the turn's own reply comes next
                 self._ring("deliver")
         except StoreUnavailable as problem:  # the row stays in `sending`, which upkeep settles
             log.warning("store unavailable", extra={"error": type(problem).__name__})

@@ -2,7 +2,7 @@
 
 import sys
 
-from cs_bot import pipeline
+from cs_bot import upkeep
 from workers import runtime
 
 EVERY_S = 5.0
@@ -11,7 +11,7 @@ EVERY_S = 5.0
 def once() -> None:
     """One round of all sweeps."""
     here = runtime.services()
-    pipeline.upkeep(
+    upkeep.one_round(
         database=here.database,
         channels=here.channels,
         media=here.media,

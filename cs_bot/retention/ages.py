@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from cs_bot.errors import Conflict
+from cs_bot.errors import Conflict, MediaUnavailable
 from cs_bot.retention.customers import delete
 from cs_bot.retention.files import remove_picture
 from cs_bot.settings import Settings
@@ -39,7 +39,11 @@ def sweep(database: Database, *, media: MediaStore, settings: Settings, round_s:
         was = known.get(name, Progress(0, 0, None))
         count = 0
         while (was.due_at is None or was.due_at <= now) and time.monotonic() < end:
-            done, reached, over = step(was)
+            try:
+                done, reached, over = step(was)
+            except MediaUnavailable as problem:  # the rules that need no picture store go on
+                log.warning("pictures can't be removed now", extra={"kind": name, "problem": str(problem)})
+                break
             count += done
             after = replace(reached, due_at=now + timedelta(seconds=PASS_S) if over else now)
             with database.write() as tx:

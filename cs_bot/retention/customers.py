@@ -229,6 +229,7 @@ def _close(database: Database, row: Row, *, actor: str, counts: Counter[str]) ->
         theirs = deletions.conversations_of(tx, customer_id, alone=True)
         for conversation_id, _ in theirs:
             conversations.lock(tx, conversation_id)
+        deletions.lock(tx, customer_id)  # a first message in a new conversation that is being stored is waited for
         if any(deletions.ids_to_forget(tx, rule, customer_id, 1) for rule in RULES):
             raise Conflict(f"customer {customer_id} wrote again meanwhile: run it again when that is answered")
         counts["orders"] = deletions.unlink_orders(tx, row)

@@ -68,6 +68,23 @@ class Transaction:
         """The first column of the first row, or None."""
         return self.execute(statement, values).scalar()
 
+    def isolated(self, work: Callable[[], T]) -> T | Exception:
+        """What `work` returns, or what it raised: then what it wrote is undone, and the transaction goes on.
+
+        Raises what is no fault of `work`: the database is away, locked or full.
+        """
+        try:
+            with self.connection.begin_nested():
+                return work()
+        except DBAPIError as problem:
+            if _is_away(problem):
+                raise
+            return problem
+        except StoreUnavailable:
+            raise
+        except Exception as problem:
+            return problem
+
     def changed(self, statement: Executable | Filled) -> bool:
         """Run a guarded UPDATE or DELETE; True when exactly one row was touched."""
         return self.execute(statement).rowcount == 1
@@ -147,7 +164,8 @@ class Database:
 
         `work` gets all items that share a commit, in the order in which they came, and returns a result for each.
         Whoever gets the lock commits what has queued up meanwhile: many durable writes cost one. When `work` raises,
-        all is undone and each item is written again alone, so `work` must touch nothing but the database.
+        all is undone and each item is written again alone, so `work` must touch nothing but the database. When no
+        transaction can be opened nobody is at fault: all are told at once.
         Returns after the commit; raises what `work` raised, or StoreUnavailable.
         """
         job = _Job(work, item)
@@ -161,13 +179,15 @@ class Database:
         return cast(T, job.result)
 
     def _run_together(self, batch: Sequence["_Job"]) -> None:
+        begun = False
         try:
             with self.write() as tx:
+                begun = True
                 for work, jobs in _by_work(batch):
                     for job, result in zip(jobs, work(tx, [job.item for job in jobs]), strict=True):
                         job.result = result
         except Exception as problem:
-            if len(batch) > 1 and not (isinstance(problem, StoreUnavailable) and problem.lost):
+            if begun and len(batch) > 1 and not (isinstance(problem, StoreUnavailable) and problem.lost):
                 for job in batch:
                     self._run_together([job])
                 return
@@ -194,7 +214,7 @@ class Database:
         except DBAPIError as problem:
             if problem.connection_invalidated:
                 self.engine.dispose()  # after a server restart every pooled connection is dead
-            if problem.connection_invalidated or isinstance(problem, OperationalError):
+            if _is_away(problem):
                 raise StoreUnavailable(
                     f"the database can't take this now ({type(problem.orig).__name__})",
                     lost=problem.connection_invalidated,
@@ -208,6 +228,10 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _is_away(problem: DBAPIError) -> bool:
+    return problem.connection_invalidated or isinstance(problem, OperationalError)
 
 
 @dataclass

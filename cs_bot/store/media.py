@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
 
 import fsspec
 
-from cs_bot.errors import ConfigError, MissingExtra, NotFound, StoreUnavailable
+from cs_bot.errors import ConfigError, MediaUnavailable, MissingExtra, NotFound
 
 
 class MediaStore:
@@ -41,19 +42,19 @@ class MediaStore:
             else:  # object stores write whole objects
                 self._files.pipe_file(path, data)
         except OSError as problem:
-            raise StoreUnavailable(f"the picture store can't take this now ({type(problem).__name__})") from problem
+            raise MediaUnavailable(f"the picture store can't take this now ({type(problem).__name__})") from problem
 
     def read(self, sha256: str) -> bytes:
-        """The stored copy; raises NotFound or StoreUnavailable."""
+        """The stored copy; raises NotFound or MediaUnavailable."""
         try:
             return bytes(self._files.cat_file(self._path(sha256)))
         except FileNotFoundError:
             raise NotFound("that picture is not stored") from None
         except OSError as problem:
-            raise StoreUnavailable(f"the picture store can't be read ({type(problem).__name__})") from problem
+            raise MediaUnavailable(f"the picture store can't be read ({type(problem).__name__})") from problem
 
     def read_all(self, sha256s: Iterable[str]) -> dict[str, bytes]:
-        """The stored copies by name, each once; those that are gone are left out. Raises StoreUnavailable."""
+        """The stored copies by name, each once; those that are gone are left out. Raises MediaUnavailable."""
         found: dict[str, bytes] = {}
         for sha256 in dict.fromkeys(sha256s):
             try:
@@ -63,18 +64,18 @@ class MediaStore:
         return found
 
     def remove(self, sha256: str) -> None:
-        """Remove a file; one that is not there is no error. Raises StoreUnavailable."""
+        """Remove a file; one that is not there is no error. Raises MediaUnavailable."""
         try:
             self._files.rm_file(self._path(sha256))
         except FileNotFoundError:
             return
         except OSError as problem:
-            raise StoreUnavailable(f"the picture store can't take this now ({type(problem).__name__})") from problem
+            raise MediaUnavailable(f"the picture store can't take this now ({type(problem).__name__})") from problem
 
 
 def _write_whole(path: str, data: bytes) -> None:
     """A reader sees all of the file or none, also after a crash."""
-    temporary = f"{path}.{os.getpid()}.part"
+    temporary = f"{path}.{token_hex(8)}.part"  # process ids repeat: containers share the volume
     try:
         with open(temporary, "wb") as file:
             file.write(data)

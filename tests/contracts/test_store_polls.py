@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from cs_bot.store.database import Database, Transaction
-from cs_bot.store.queries import conversations, outbound
+from cs_bot.store.queries import conversations, outbound, pictures
 from tests.plans import plans
 
 POLLS: dict[str, tuple[Callable[[Transaction], object], tuple[str, ...]]] = {
@@ -15,6 +15,7 @@ POLLS: dict[str, tuple[Callable[[Transaction], object], tuple[str, ...]]] = {
     "a row to send": (lambda tx: outbound.candidates(tx, limit=1), ("ix_outbound_pending",)),
     "whether a row is due": (outbound.any_due, ("ix_outbound_pending",)),
     "when a row will be due": (outbound.next_due_at, ("ix_outbound_pending",)),
+    "pictures whose worker died": (lambda tx: pictures.exhausted(tx, 5), ("ix_picture_uses_due",)),
     "unknown sends": (lambda tx: outbound.unknown(tx, older_than_s=1), ("ix_outbound_undelivered",)),
 }
 
@@ -29,3 +30,4 @@ def test_a_poll_uses_its_small_index_on_sqlite(sqlite_database: Database, poll: 
         assert index in plan, plan
     assert "'SCAN outbound'" not in plan, "all of the table"
     assert "'SCAN conversations'" not in plan, "all of the table"
+    assert "'SCAN picture_uses'" not in plan, "all of the table"

@@ -1,10 +1,12 @@
 """Group commit: durable, isolated, and every caller gets its own result."""
 
+import contextlib
+import sqlite3
 import threading
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from cs_bot.errors import Conflict, StoreUnavailable
 from cs_bot.store.database import Database, Transaction
@@ -76,6 +78,33 @@ def test_a_database_error_of_one_piece_does_not_fail_the_others(table: Database)
     assert outcomes[3] == 6
     assert outcomes[1] == "IntegrityError"
     assert stored(table) == {1, 2, 3}
+
+
+def test_a_lock_that_somebody_else_holds_is_waited_for_once_and_not_once_a_piece(
+    sqlite_url: str, request: pytest.FixtureRequest
+) -> None:
+    database = Database(sqlite_url)
+    request.addfinalizer(database.close)
+    event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout=300"))
+    begun: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *given: begun.append(given[2]))
+    together, outcomes = threading.Barrier(12), list[str]()
+
+    def one(n: int) -> None:
+        together.wait()
+        with pytest.raises(StoreUnavailable):
+            database.write_together(put, n)
+        outcomes.append("told")
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(12)]
+    with contextlib.closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert outcomes == ["told"] * 12
+    assert begun.count("BEGIN IMMEDIATE") < 12, "once for those that came first, once for all who queued up meanwhile"
 
 
 def test_an_unreachable_database_is_said_to_every_caller() -> None:

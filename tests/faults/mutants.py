@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from cs_bot import deliver
+from cs_bot.deliver import claiming as send_claims
+from cs_bot.deliver import sending, settling
 from cs_bot.review import actions
 from cs_bot.store.queries import conversations, messages, outbound, pictures, reviews
 from cs_bot.turns import arrival, claiming, people, work
@@ -64,10 +65,10 @@ ONCE = Cut(outbound, "add", '"origin": origin,', "'origin': f'{origin}:{uuid4()}
 REOPENED = Cut(conversations, "_give_lease_back", "conversations.c.lease_until.is_not(None),")
 HEAD = Cut(outbound, "_head", ".order_by(outbound.c.id)", ".order_by(outbound.c.id.desc())")
 BLOCKED = Cut(outbound, "_candidates", "~blocked, ")
-OWNER = Cut(deliver, "_blocked_by", 'conversation["owner"] != Owner.BOT or ')
-EPOCH = Cut(deliver, "_blocked_by", ' or conversation["epoch"] != row["epoch"]')
+OWNER = Cut(send_claims, "_blocked_by", 'conversation["owner"] != Owner.BOT or ')
+EPOCH = Cut(send_claims, "_blocked_by", ' or conversation["epoch"] != row["epoch"]')
 SPEAKER = Cut(
-    deliver, "_blocked_by", 'conversation["owner"] != Owner.BOT or conversation["epoch"] != row["epoch"]', "False"
+    send_claims, "_blocked_by", 'conversation["owner"] != Owner.BOT or conversation["epoch"] != row["epoch"]', "False"
 )
 TAKEN_AT_ARRIVAL = Cut(arrival, "_ends_at_once", 'if row["owner"] == Owner.OUTSIDE:', "if False:")
 TAKEN_AT_FINISH = Cut(work, "finish", 'if row["owner"] == Owner.OUTSIDE:', "if False:")
@@ -128,13 +129,13 @@ MUTANTS = (
         t.a_reply_in_the_outbox_is_theirs_who_took_over,
         (
             Cut(people, "end_unsent", 'outbound.cancel_replies(tx, row["id"], Reason.TAKEN_OVER)', "[]"),
-            Cut(deliver, "_blocked", "or reason in ASKS", ""),
+            Cut(send_claims, "_blocked", "or reason in ASKS", ""),
         ),
     ),
     Mutant(
         "a reply of before a takeover goes to a person",
         t.a_reply_on_its_way_at_a_takeover_is_not_made_anew,
-        (Cut(deliver, "_blocked", "or reason in ASKS", ""),),
+        (Cut(send_claims, "_blocked", "or reason in ASKS", ""),),
     ),
     Mutant(
         "an agent hands over what the bot has, too",
@@ -168,12 +169,12 @@ MUTANTS = (
     Mutant(
         "the open review at the send",
         s.the_bot_is_silent_while_a_review_is_open,
-        (Cut(deliver, "_blocked_by", 'row["open_review_id"] is not None', "False"),),
+        (Cut(send_claims, "_blocked_by", 'row["open_review_id"] is not None', "False"),),
     ),
     Mutant(
         "the look for revoked messages at the send",
         s.a_reply_to_a_revoked_message_is_not_sent,
-        (Cut(deliver, "_blocked_by", 'm["end"] == End.REVOKED and ', "False and "),),
+        (Cut(send_claims, "_blocked_by", 'm["end"] == End.REVOKED and ', "False and "),),
     ),
     Mutant(
         "an end is written once",
@@ -183,28 +184,28 @@ MUTANTS = (
     Mutant(
         "facts fetched again",
         s.changed_facts_send_the_draft_back,
-        (Cut(deliver, "_blocked_by", 'refetch(tx, facts["keys"]) != facts["fingerprint"]', "False"),),
+        (Cut(send_claims, "_blocked_by", 'refetch(tx, facts["keys"]) != facts["fingerprint"]', "False"),),
     ),
     Mutant(
         "staleness at the send",
         s.a_stale_message_goes_to_a_person,
-        (Cut(deliver, "_blocked_by", 'tx.now() - m["sent_at"] >', 'False and tx.now() - m["sent_at"] >'),),
+        (Cut(send_claims, "_blocked_by", 'tx.now() - m["sent_at"] >', 'False and tx.now() - m["sent_at"] >'),),
     ),
     Mutant(
         "what may have arrived is not answered anew",
         s.what_may_have_arrived_is_not_answered_anew,
-        (Cut(deliver, "_blocked", 'if row["maybe_sent"]:', "if False:"),),
+        (Cut(send_claims, "_blocked", 'if row["maybe_sent"]:', "if False:"),),
     ),
     Mutant(
         "a resend needs a key",
         s.a_lost_answer_is_not_sent_again_blindly,
-        (Cut(deliver, "_settle", "channel is not None and channel.caps.idempotent_send and not exhausted", "True"),),
+        (Cut(settling, "_settle", "channel is not None and channel.caps.idempotent_send and not exhausted", "True"),),
         mode="none",
     ),
     Mutant(
         "an unknown outcome is not a refusal",
         s.a_lost_answer_is_not_sent_again_blindly,
-        (Cut(deliver, "_outcome", "receipt.state is SendState.UNKNOWN", "False"),),
+        (Cut(sending, "_outcome", "receipt.state is SendState.UNKNOWN", "False"),),
         mode="none",
     ),
     Mutant(

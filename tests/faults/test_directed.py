@@ -12,14 +12,17 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 
 from cs_bot import deliver, testing
 from cs_bot.errors import StoreUnavailable
-from cs_bot.store.database import Database
+from cs_bot.store.database import Database, Transaction
+from cs_bot.store.queries import conversations, metrics, outbound
 from cs_bot.store.tables import accounts_seen, messages
+from cs_bot.turns.arrival import ECHO_WINDOW_S
 from tests import web
-from tests.faults.scenarios import answered, shown
+from tests.faults.desk import Desk
+from tests.faults.scenarios import answered, asked, shown
 from tests.faults.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +97,89 @@ def test_refused_too_often_a_person_is_asked(each: Database) -> None:
     assert (row["state"], row["attempts"]) == ("failed", world.settings.deliver.max_attempts)
     world.drain()
     assert shown(world) == 0
+
+
+def test_a_row_that_breaks_its_own_claim_holds_up_no_other_and_a_person_is_asked(each: Database) -> None:
+    world = World(each)
+    rules = world.settings.deliver.model_copy(update={"backoff_at_most_s": 30.0})
+    world.settings = world.settings.model_copy(update={"deliver": rules})
+    desk = Desk(world)
+    for name in ("c0", "c1"):
+        answered(world, name)
+
+    def breaks(tx: Transaction, keys: dict[str, Any]) -> str:
+        if keys["conversation"] == 1:
+            tx.execute(text("select 1 / 0"))  # on PostgreSQL the statement, and with it all after it, fails
+            raise ZeroDivisionError
+        return world.refetch(tx, keys)
+
+    def claim() -> deliver.Claimed | None:
+        return deliver.claim(each, settings=world.settings, policy=world.policy, refetch=breaks)
+
+    found = claim()
+    assert found is not None
+    assert found.outbound.conversation_id == 2
+    for attempt in range(2, rules.max_attempts + 1):
+        assert world.rows()[0]["state"] == "pending", attempt
+        world.tick(31.0)
+        assert claim() is None
+    broken = world.rows()[0]
+    assert (broken["state"], broken["attempts"]) == ("failed", rules.max_attempts)
+    assert broken["detail"] == ("ZeroDivisionError" if each.dialect == "sqlite" else "DataError")
+    assert len(desk.open_reviews()) == 1
+    with each.read() as tx:
+        assert metrics.unaccounted(tx) == 0
+
+
+def test_a_broken_row_does_not_fail_the_finish_that_would_send_it(each: Database) -> None:
+    world = World(each)
+
+    def breaks(_tx: Transaction, _keys: dict[str, Any]) -> str:
+        raise ZeroDivisionError
+
+    world.refetch = breaks  # type: ignore[method-assign]
+    assert world.finish(asked(world), at_once=True) == "send"
+    [row] = world.rows()
+    assert (row["state"], row["attempts"]) == ("pending", 1)
+
+
+# --- echoes
+
+
+def test_an_echo_is_known_for_some_time_after_the_send_however_long_the_row_had_waited(each: Database) -> None:
+    echoed = a_row(World(each), waits_s=2000.0)
+    with each.write() as tx:
+        token = outbound.start_sending(tx, echoed)
+        assert outbound.settle(tx, echoed, token, state="sent", sent_at=tx.now())
+    assert is_ours(each)
+    each.shift(1000.0)
+    assert not is_ours(each), "so late it may be a person's own"
+
+
+def test_a_late_echo_is_known_while_the_row_waits_to_be_sent_again(each: Database) -> None:
+    echoed = a_row(World(each), waits_s=0.0)
+    assert not is_ours(each), "nothing has been sent"
+    with each.write() as tx:
+        token = outbound.start_sending(tx, echoed)
+        assert outbound.settle(tx, echoed, token, state="unknown", maybe_sent=True)
+        assert outbound.settle(tx, echoed, token, state="pending", due_at=tx.now())
+    assert is_ours(each)
+
+
+def a_row(world: World, waits_s: float) -> int:
+    """A row of the outbox that has waited for so long; its id."""
+    with world.database.write() as tx:
+        conversation = conversations.open_and_lock(tx, "generic", "here", "c0")
+        outbound.add(tx, conversation_id=conversation["id"], origin="agent:1", kind="agent", text="words", epoch=0)
+        found = outbound.head(tx, conversation["id"])
+    assert found is not None
+    world.database.shift(waits_s)
+    return int(found["id"])
+
+
+def is_ours(database: Database) -> bool:
+    with database.read() as tx:
+        return outbound.is_ours(tx, 1, None, "words", ECHO_WINDOW_S)
 
 
 # --- the store

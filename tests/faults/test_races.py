@@ -1,25 +1,33 @@
 """Two transactions at once on PostgreSQL: whoever waits for the conversation's lock sees what the other one did."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 
-from cs_bot.errors import LeaseLost
+from cs_bot import retention, review
+from cs_bot.errors import Conflict, LeaseLost
 from cs_bot.records import Action, Reason
+from cs_bot.schemas import MessageCreated
 from cs_bot.store.database import Database, Transaction
 from cs_bot.store.queries import conversations, reviews
 from cs_bot.store.queries import messages as message_queries
 from cs_bot.store.tables import messages, turns
-from cs_bot.turns import Leases, claim
+from cs_bot.testing import shop_message
+from cs_bot.turns import Incoming, Leases, arrive, claim
 from cs_bot.turns import finish as finish_turn
 from tests.faults.desk import Desk
 from tests.faults.outside import CHANNEL, HERE
 from tests.faults.scenarios import asked, held
 from tests.faults.world import World
+from tests.forgetting import a_shop, event, message, rows
+from tests.forgetting import answered as answered_by_a_person
 
 
 @pytest.fixture
@@ -48,9 +56,9 @@ def while_another_waits(database: Database, first: Callable[[Transaction], None]
         raise problems[0]
 
 
-def _until_somebody_waits(database: Database) -> None:
+def _until_somebody_waits(database: Database, at_most_s: float = 2.0) -> None:
     waiting = text("select count(*) from pg_locks where not granted")
-    end = time.monotonic() + 2.0
+    end = time.monotonic() + at_most_s
     while time.monotonic() < end:
         with database.read() as tx:
             if tx.value(waiting):
@@ -124,6 +132,46 @@ def test_a_finish_that_waits_for_a_takeover_is_thrown_away(world: World) -> None
     while_another_waits(world.database, take_over, finish)
     with world.database.read() as tx:
         assert (tx.value(select(messages.c.end)), tx.value(select(turns.c.outcome))) == ("handed_over", "handed_over")
+
+
+def test_a_claim_that_upkeep_meets_is_not_taken_away(world: World) -> None:
+    desk = Desk(world)
+    held(world, desk)
+    assert desk.take() is not None
+    world.tick(world.settings.review.claim_s + 1)
+    [(review_id, version)] = desk.open_reviews()
+    swept = threading.Thread(target=lambda: review.sweep(world.database))
+    with world.database.write() as tx:  # the first agent's claim has run out, the second one takes it
+        until = tx.now() + timedelta(seconds=60)
+        assert reviews.claim(tx, review_id, version, desk.agents[1], until)
+        swept.start()
+        with contextlib.suppress(TimeoutError):
+            _until_somebody_waits(world.database, 1.0)
+    swept.join(10)
+    with world.database.read() as tx:
+        row = reviews.get(tx, review_id)
+    assert row is not None
+    assert row["claimed_by"] == desk.agents[1]
+
+
+def test_a_deletion_waits_for_a_first_message_elsewhere_and_is_refused(world: World, tmp_path: Path) -> None:
+    shop = a_shop(world.database, tmp_path)
+    answered_by_a_person(shop)
+    other = {"conversation_id": "conv-9", "message_id": "m-9", "customer": {"id": "u9"}}
+    event(shop, "message.created", shop_message("hello", **other))  # its delivery has the message below, too
+    elsewhere = MessageCreated.model_validate(message("m-2", conversation_id="conv-2"))
+
+    def arrives(tx: Transaction) -> None:
+        one = Incoming(elsewhere, event_id=2, sent_at=tx.now())
+        arrive(tx, [one], channel="generic", account="shop", settings=shop.settings.turns)
+
+    def delete() -> None:
+        with pytest.raises(Conflict, match="wrote again"):
+            retention.delete(world.database, 1, media=shop.media, actor="mei")
+
+    while_another_waits(world.database, arrives, delete)
+    assert rows(shop, "customers")[0]["external_id"] == "u1"
+    shop.close()
 
 
 def test_two_workers_at_once_never_have_the_same_turn(world: World) -> None:

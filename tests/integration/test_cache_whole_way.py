@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import select
 
-from cs_bot import pipeline
+from cs_bot import pipeline, upkeep
 from cs_bot.bootstrap import Services, build
 from cs_bot.cache import LookCache
 from cs_bot.errors import EngineError
@@ -186,11 +186,11 @@ def test_upkeep_rings_for_a_check_that_is_due(shop: Services) -> None:
     post(shop, "c2")
     rung: list[str] = []
     parts = {"database": shop.database, "channels": shop.channels, "settings": shop.settings, "media": shop.media}
-    pipeline.upkeep(**parts, policy=shop.policy(), ring=rung.append)
+    upkeep.one_round(**parts, policy=shop.policy(), ring=rung.append)
     assert rung == ["answer"]
     pipeline.check_due(shop.parts())
     rung.clear()
-    pipeline.upkeep(**parts, policy=shop.policy(), ring=rung.append)
+    upkeep.one_round(**parts, policy=shop.policy(), ring=rung.append)
     assert rung == []
 
 

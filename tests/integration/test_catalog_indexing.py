@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 from sqlalchemy import select
 
-from cs_bot import fetch, pipeline
+from cs_bot import fetch, pipeline, upkeep
 from cs_bot.bootstrap import Services
 from cs_bot.demo.goods import make_products
 from cs_bot.demo.goods_art import draw_product, reposted
@@ -164,7 +164,7 @@ def test_a_product_webhook_rings_and_the_fetch_worker_indexes_its_pictures(shop:
     event = {"product_id": "NEW", "title": "新杯子", "pictures": [f"{host.url}/1.png"], "updated_at": DAY.isoformat()}
     tell(shop, "product.upserted", event)
     assert shop.rung == ["fetch"]  # type: ignore[attr-defined]
-    pipeline.upkeep(
+    upkeep.one_round(
         database=shop.database,
         media=shop.media,
         channels=shop.channels,

@@ -15,7 +15,7 @@ demo
 supervisor | web
 evaluate | testing
 bootstrap
-pipeline
+pipeline | upkeep
 sender
 receive | fetch | see | ground | answer | gate | deliver | review | recheck | calibration | retention
 turns | channels

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from cs_bot import fetch, pipeline, turns
+from cs_bot import fetch, pipeline, turns, upkeep
 from cs_bot.bootstrap import Services
 from cs_bot.errors import EngineError, StoreUnavailable
 from cs_bot.receive import receive
@@ -275,7 +275,7 @@ def test_a_store_that_refuses_one_finish_gets_the_others_unless_it_is_gone(
         asked = 0
 
         @contextmanager
-        def taking(self, policy: Policy) -> Iterator[None]:
+        def taking(self, turn_id: int, policy: Policy) -> Iterator[None]:
             self.asked += 1
             if self.asked == 2:
                 raise StoreUnavailable(lost=lost)
@@ -407,9 +407,9 @@ def test_what_is_done_is_said_in_ids_and_words_of_ours_alone(shop: Services, cap
 
 
 def test_upkeep_rings_for_every_queue_with_something_due_and_is_idempotent(shop: Services) -> None:
-    def upkeep() -> list[str]:
+    def rings() -> list[str]:
         rung(shop).clear()
-        pipeline.upkeep(
+        upkeep.one_round(
             database=shop.database,
             channels=shop.channels,
             media=shop.media,
@@ -419,19 +419,19 @@ def test_upkeep_rings_for_every_queue_with_something_due_and_is_idempotent(shop:
         )
         return rung(shop)
 
-    assert upkeep() == []
+    assert rings() == []
     say(shop)
-    assert upkeep() == ["answer"]
-    assert upkeep() == ["answer"]
+    assert rings() == ["answer"]
+    assert rings() == ["answer"]
     answer_due(shop)
-    assert upkeep() == []
+    assert rings() == []
 
 
 def test_upkeep_brings_back_the_turn_of_a_worker_that_died(shop: Services) -> None:
     say(shop)
     claimed(shop)
     shop.database.shift(31)
-    pipeline.upkeep(
+    upkeep.one_round(
         database=shop.database,
         channels=shop.channels,
         media=shop.media,

@@ -152,6 +152,7 @@ def test_an_earlier_row_of_the_conversation_goes_first(shop: Services) -> None:
     answer(shop)
     wait_for(lambda: states(shop) == ["sent", "pending"], "the send of the first row", 5)
     assert [row.text for row in sent(shop)] == ["one"]
+    wait_for(lambda: rung(shop) == ["deliver"], "the bell for the turn's own reply", 5)
 
 
 def test_a_paused_account_is_not_called(shop: Services) -> None:
@@ -169,7 +170,7 @@ def test_a_finish_that_is_not_committed_sends_nothing_and_the_next_one_does(shop
     ask(shop)
     sender = shop.sender
     assert sender is not None
-    with pytest.raises(LeaseLost), sender.taking(shop.policy()):
+    with pytest.raises(LeaseLost), sender.taking(1, shop.policy()):
         raise LeaseLost
     assert sent(shop) == []
     answer(shop)

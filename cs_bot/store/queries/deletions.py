@@ -33,6 +33,11 @@ def row_of(tx: Transaction, customer_id: int) -> RowMapping | None:
     return tx.row(select(customers).where(customers.c.id == customer_id))
 
 
+def lock(tx: Transaction, customer_id: int) -> None:
+    """Wait for whoever is storing something of the customer, and hold up whoever wants to."""
+    tx.execute(select(customers.c.id).where(customers.c.id == customer_id).with_for_update())
+
+
 def id_of(tx: Transaction, channel: str, account: str, external_id: str) -> int | None:
     """The customer whom the platform knows by that id now, else the last one who was deleted under it."""
     known = select(customers.c.id).where(

@@ -21,6 +21,7 @@ def saw_accounts(tx: Transaction, since_s: float) -> None:
         select(events.c.channel, events.c.account, func.max(events.c.received_at).label("last"))
         .where(events.c.received_at >= since)
         .group_by(events.c.channel, events.c.account)
+        .order_by(events.c.channel, events.c.account)  # two upkeep processes must not wait for each other crosswise
     )
     for row in alive:
         new = insert(tx, accounts_seen).values(

@@ -133,6 +133,15 @@ def cancel(tx: Transaction, row_id: int, state: str, detail: str) -> None:
     )
 
 
+def put_off(tx: Transaction, row_id: int, *, due_at: datetime, detail: str) -> None:
+    """A pending row could not be claimed: that was an attempt, it is due again later."""
+    tx.execute(
+        update(outbound)
+        .where(outbound.c.id == row_id, outbound.c.state == "pending")
+        .values(attempts=outbound.c.attempts + 1, due_at=due_at, detail=detail)
+    )
+
+
 def cancel_replies(tx: Transaction, conversation_id: int, detail: str) -> list[int]:
     """Take the bot's replies that were surely not sent out of the queue; the turns that they were of."""
     cancelled = tx.execute(
@@ -156,13 +165,15 @@ def give_up_sending(tx: Transaction, older_than_s: float) -> int:
 
 
 def unknown(tx: Transaction, older_than_s: float, limit: int = 20) -> Sequence[RowMapping]:
-    """Rows whose outcome is unknown for long enough to be settled."""
+    """Rows whose outcome is unknown for long enough to be settled: the oldest of each account, then the next ones."""
     since = tx.now() - timedelta(seconds=older_than_s)
+    age = outbound.c.sending_since, outbound.c.id
+    account = conversations.c.channel, conversations.c.account
     return tx.rows(
         select(outbound, conversations.c.channel, conversations.c.account)
         .join(conversations, conversations.c.id == outbound.c.conversation_id)
         .where(_undelivered(), outbound.c.state == "unknown", outbound.c.sending_since < since)
-        .order_by(outbound.c.sending_since, outbound.c.id)
+        .order_by(func.row_number().over(partition_by=account, order_by=age), *age)
         .limit(limit)
     )
 
@@ -180,11 +191,12 @@ def get(tx: Transaction, row_id: int) -> RowMapping | None:
 def is_ours(tx: Transaction, conversation_id: int, outbound_id: str | None, text: str, window_s: float) -> bool:
     """Whether a message that came in is the echo of one that we sent."""
     since = tx.now() - timedelta(seconds=window_s)
+    waits_again = and_(outbound.c.state == "pending", outbound.c.maybe_sent)
     same_text = and_(
         outbound.c.conversation_id == conversation_id,
         outbound.c.text == text,
-        outbound.c.state.in_(["sending", "unknown", "undetermined", "sent"]),
-        outbound.c.created_at >= since,
+        or_(outbound.c.state.in_(["sending", "unknown", "undetermined", "sent"]), waits_again),
+        func.coalesce(outbound.c.sent_at, outbound.c.sending_since, outbound.c.created_at) >= since,
         outbound.c.forgotten_at.is_(None),
     )
     return bool(tx.value(select(exists().where(or_(outbound.c.outbound_id == (outbound_id or ""), same_text)))))

@@ -68,7 +68,7 @@ def exhausted(tx: Transaction, attempts: int, limit: int = 50) -> Sequence[RowMa
         select(picture_uses, messages.c.conversation_id)
         .join(messages, messages.c.id == picture_uses.c.message_id)
         .where(
-            picture_uses.c.due_at.is_not(None),
+            picture_uses.c.due_at <= tx.now(),  # as it was when it was claimed; this finds the index
             picture_uses.c.attempts >= attempts,
             picture_uses.c.lease_until < tx.now(),
         )

@@ -114,11 +114,15 @@ def renew(tx: Transaction, review_id: int, agent_id: int, until: datetime) -> bo
 
 
 def release_stale(tx: Transaction) -> int:
-    """Free the reviews whose claim has run out; how many."""
+    """Free the reviews whose claim has run out; how many.
+
+    They are locked as they are found: one that an agent claims at this moment is not taken away again.
+    """
     stale = tx.rows(
-        select(reviews.c.id, reviews.c.claimed_by).where(
-            reviews.c.state == "open", reviews.c.claimed_by.is_not(None), reviews.c.claimed_until < tx.now()
-        )
+        select(reviews.c.id, reviews.c.claimed_by)
+        .where(reviews.c.state == "open", reviews.c.claimed_by.is_not(None), reviews.c.claimed_until < tx.now())
+        .order_by(reviews.c.id)
+        .with_for_update(skip_locked=True)
     )
     for row in stale:
         bump(tx, row["id"], claimed_by=None, claimed_until=None)
