@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rich.console import Console
 from rich.markup import escape
 
@@ -148,14 +148,24 @@ def _redis(settings: Settings) -> Finding:
         return Finding("bad", "CSBOT_REDIS_URL is no Redis address (redis://…, rediss://… or unix://…)")
     try:
         client.ping()
-        policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+        policy = _eviction(client)
     except RedisError as problem:
         return Finding("bad", f"Redis can't be reached ({type(problem).__name__}): check CSBOT_REDIS_URL")
     finally:
         client.close()
+    if policy is None:
+        return Finding("note", "Redis answers, but does not tell how it evicts: see to volatile-lru yourself")
     if policy not in ("volatile-lru", "noeviction"):
         return Finding("note", f"Redis evicts by {policy}; volatile-lru is advised (docs/operations.md)")
     return Finding("ok", "Redis answers")
+
+
+def _eviction(client: Redis) -> str | None:
+    """The policy; None where CONFIG is forbidden, as hosted ones have it."""
+    try:
+        return str(client.config_get("maxmemory-policy").get("maxmemory-policy"))
+    except ResponseError:
+        return None
 
 
 def _media(settings: Settings) -> Finding:

@@ -133,12 +133,13 @@ def _expected(settings: Settings, place: devices.Place, parameters: float, token
         f"a picture of {tokens} tokens has its kind in {said.kind_s:.0f} s, an order page in {said.order_s:.0f} s, "
         f"a reply {said.reply_s:.0f} s later; about {said.pictures_an_hour} pictures an hour"
     )
+    advice = []
     if said.order_s > SLOW_S:
-        return Finding("note", f"{text}. Here CSBOT_ENGINE=lite and people are the better choice: {_instead(tokens)}")
+        advice.append(f"Here CSBOT_ENGINE=lite and people are the better choice: {_instead(tokens)}")
     if said.order_s > settings.engine.limit_s(slow=True):
         wanted = int(said.order_s * 1.5) // 10 * 10 + 10
-        return Finding("note", f"{text}. Set CSBOT_ENGINE__TIMEOUT_S to {wanted}, or fewer CSBOT_ENGINE__VISUAL_TOKENS")
-    return Finding("ok", text)
+        advice.append(f"Set CSBOT_ENGINE__TIMEOUT_S to {wanted}, or fewer CSBOT_ENGINE__VISUAL_TOKENS")
+    return Finding("note" if advice else "ok", ". ".join([text, *advice]))
 
 
 def _busy() -> str:

@@ -1,10 +1,19 @@
 """Safe fetch, decode, orient, resize, hashes."""
 
-from cs_bot.images.decode import STORED_MEDIA_TYPE, StoredPicture, accept_picture, pixels_of, resize_for
+from cs_bot.images.decode import (
+    MAX_BYTES,
+    STORED_MEDIA_TYPE,
+    StoredPicture,
+    accept_picture,
+    pixels_of,
+    require_picture,
+    resize_for,
+)
 from cs_bot.images.fetch import FetchRules, decode_data_url, fetch_picture
 from cs_bot.images.metadata import TAGS
 
 __all__ = [
+    "MAX_BYTES",
     "STORED_MEDIA_TYPE",
     "TAGS",
     "FetchRules",
@@ -13,5 +22,6 @@ __all__ = [
     "decode_data_url",
     "fetch_picture",
     "pixels_of",
+    "require_picture",
     "resize_for",
 ]

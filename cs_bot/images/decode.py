@@ -85,6 +85,17 @@ def accept_picture(data: bytes) -> StoredPicture:
         )
 
 
+def require_picture(data: bytes) -> None:
+    """Judge and decode as `accept_picture` does, and keep nothing: for whoever keeps the bytes as they came.
+
+    `pixels_of` makes of those what it makes of a stored picture. Raises PictureUnreadable.
+    """
+    with _decoder():
+        image = _open(data)
+        _turn(image)
+        _rgb(image)
+
+
 def resize_for(data: bytes, max_side: int = 1280) -> bytes:
     """A JPEG preview for pages: upright, no side over `max_side` pixels, never enlarged, no metadata.
 
@@ -122,7 +133,7 @@ def _decoder() -> Iterator[None]:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             yield
-        except PictureUnreadable:
+        except (PictureUnreadable, MemoryError):  # the second says nothing about the picture
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise PictureUnreadable(f"more than {MAX_PIXELS // 1_000_000} megapixels") from None

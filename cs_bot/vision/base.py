@@ -27,7 +27,10 @@ ENGINES: dict[str, EngineEntry] = {
 
 
 class PictureInput(NamedTuple):
-    """One picture: SHA-256 of the original bytes, and the stored copy (orientation applied, no metadata)."""
+    """One picture: SHA-256 of the original bytes, and the stored copy (orientation applied, no metadata).
+
+    For `Chats` the bytes as they came: images.pixels_of makes the same of both.
+    """
 
     sha256: str
     data: bytes

@@ -17,10 +17,14 @@ NO_KNOWN_LABEL = 0.5  # below this mass the first token tells no kind
 
 
 class Token(NamedTuple):
-    """One generated token as text, with its log-likelihood (before masks and temperature)."""
+    """One generated token as text, with its log-likelihood (before masks and temperature).
+
+    `data` are its bytes where the text does not tell them: a token may be a part of a character.
+    """
 
     text: str
     logprob: float
+    data: bytes | None = None
 
 
 @dataclass(frozen=True)

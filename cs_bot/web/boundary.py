@@ -1,6 +1,7 @@
 """The one table from errors to HTTP, security headers on every answer, and middleware that applies both."""
 
 import logging
+import math
 import re
 from collections.abc import Awaitable, Callable
 
@@ -43,6 +44,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (EngineFull, 503),
     (EngineTimeout, 504),
     (EngineError, 500),
+    (MemoryError, 503),
     (RequestValidationError, 422),
     (ClientDisconnect, 400),
 )
@@ -137,7 +139,7 @@ def headers_of(error: Exception, status: int) -> dict[str, str]:
     if status == 503:
         headers["retry-after"] = str(RETRY_AFTER_S)
     if isinstance(error, TooManyRequests | NotReady):
-        headers["retry-after"] = str(max(1, round(error.wait_s)))
+        headers["retry-after"] = str(max(1, math.ceil(error.wait_s)))
     if isinstance(error, NotSignedIn):
         headers["www-authenticate"] = 'Bearer realm="cs-bot"'
     if status in HANGS_UP:

@@ -72,6 +72,7 @@ def test_speed_is_said_in_words_before_anything_is_fetched(
     )
     assert "needs 4.5 GiB of memory" in memory.text or "float32" in memory.text
     assert (said.level, advice in said.text) == (level, True), said.text
+    assert (probe is QUICK) != ("Set CSBOT_ENGINE__TIMEOUT_S to" in said.text), "also where better choices are named"
 
 
 @pytest.mark.usefixtures("nothing_fetched")

@@ -3,6 +3,7 @@
 import pytest
 
 from cs_bot.errors import TooManyRequests
+from cs_bot.web.boundary import headers_of
 from cs_bot.web.limits import Rates
 
 
@@ -58,3 +59,8 @@ def test_clients_that_come_and_go_are_forgotten() -> None:
     for n in range(50):
         rates.take(f"client {n}")
     assert len(rates._buckets) == 10
+
+
+def test_nobody_is_told_to_come_back_too_early() -> None:
+    assert headers_of(TooManyRequests(2.4), 429)["retry-after"] == "3"
+    assert headers_of(TooManyRequests(0.0), 429)["retry-after"] == "1"

@@ -231,7 +231,7 @@ def _logprobs(choice: dict[str, Any]) -> _Listed | None:
     """Each token with the likeliest at its place; None when there are none or they make no sense."""
     try:
         rows = choice["logprobs"]["content"]
-        return [(_token(row), [_token(one) for one in row.get("top_logprobs") or ()]) for row in rows] or None
+        return [(_token(row), [_token(one)[:2] for one in row.get("top_logprobs") or ()]) for row in rows] or None
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

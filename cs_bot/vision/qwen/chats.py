@@ -8,6 +8,7 @@ from cs_bot.vision.chat import Chat, ChatPiece, ChatState
 from cs_bot.vision.qwen.core import Core
 from cs_bot.vision.qwen.decoding import Answer, Wish
 from cs_bot.vision.qwen.grammar import Matcher
+from cs_bot.vision.qwen.memory import told_when_full
 from cs_bot.vision.qwen.row import Row
 
 
@@ -30,14 +31,14 @@ class QwenChats:
     def chat(self, chat: Chat, *, until: float) -> Iterator[ChatPiece]:
         """Pieces until the answer ends; closing the iterator stops the computation.
 
-        Raises PictureError, PromptTooLong, SchemaRefused and EngineError at once, EngineFull and EngineTimeout with
-        the first piece; SchemaRefused later too, where only the answer shows that a schema asks too much.
+        Raises PictureError, PromptTooLong, SchemaRefused and EngineError at once, EngineTimeout with the first piece,
+        EngineFull at either; SchemaRefused later too, where only the answer shows that a schema asks too much.
         """
         if self._closed:
             raise EngineError("the engine is closed")
         core = self._core
-        with core.runner.preparing():
-            prompt = core.inputs.encode(chat.messages, core.budget, room=chat.max_new_tokens)
+        with core.runner.preparing(), told_when_full():
+            prompt = core.encoded(chat.messages, core.budget, room=chat.max_new_tokens)
             answer = Answer(core.vocabulary, _wish(chat), self._matcher(chat))
         return self._pieces(Row(prompt, until, answer, streams=True), likelihoods=chat.top_logprobs is not None)
 

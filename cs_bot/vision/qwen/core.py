@@ -1,14 +1,15 @@
 """Everything over one loaded checkpoint that looks, answers and chats have in common."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from cs_bot.settings import EngineSettings
+from cs_bot.vision.chat import ChatMessage
 from cs_bot.vision.qwen import devices
-from cs_bot.vision.qwen.inputs import Budget, Inputs
+from cs_bot.vision.qwen.inputs import Budget, Encoded, Inputs
 from cs_bot.vision.qwen.loading import Loaded
 from cs_bot.vision.qwen.runner import Runner
 from cs_bot.vision.qwen.vocabulary import Vocabulary
@@ -35,6 +36,14 @@ class Core:
     about: str
     turns: int = 1
     gpu: bool = False
+
+    def encoded(self, messages: Sequence[ChatMessage], budget: Budget, *, room: int) -> Encoded:
+        """A prompt as Inputs.encode makes it, with its pictures opened here: not in the thread that all wait for."""
+        found = self.inputs.encode(messages, budget, room=room)
+        if not self.runner.holds(found.key):
+            for picture in found.pictures:
+                picture.values()
+        return found
 
     def close(self) -> None:
         """Give everything back. Safe to call twice."""

@@ -14,6 +14,7 @@ from cs_bot.vision.generating import Token
 from cs_bot.vision.qwen.grammar import Matcher
 from cs_bot.vision.qwen.vocabulary import Characters, Vocabulary
 
+LEAST_TEMPERATURE = 1e-5  # below it likelihoods divided by it are no numbers any more: the likeliest token is taken
 LOOP_PERIOD, LOOP_TOKENS = 16, 64  # the same up to 16 tokens over and over, for 64 tokens
 
 
@@ -76,7 +77,9 @@ class Answer:
             self.finish_reason = "stop"
         elif len(self.ids) >= self.wish.max_new_tokens or loops(self.ids):
             self.finish_reason = "length"
-        others = tuple(Token(self.vocabulary.text_of([token]), value) for token, value in top)
+        others = tuple(
+            Token(self.vocabulary.text_of([token]), value, self.vocabulary.bytes_of(token)) for token, value in top
+        )
         shown = self._shown(text)
         return ChatPiece(shown, (Token(text, logprob),), (others,), self.finish_reason)
 
@@ -127,7 +130,7 @@ def advance(logits: Any, answers: Sequence[Answer]) -> list[ChatPiece | EngineEr
     masked = logits.masked_fill(~allowed.to(logits.device), -math.inf)
     chosen = masked.argmax(-1)
     for row, answer in enumerate(answers):
-        if sound[row] and answer.wish.temperature > 0:
+        if sound[row] and row not in refused and answer.wish.temperature >= LEAST_TEMPERATURE:
             chosen[row] = _drawn(masked[row].cpu(), answer)
     values = logprobs.gather(1, chosen[:, None])[:, 0].tolist()
     tops = [_top(logprobs[row], answer.wish.top) for row, answer in enumerate(answers)]
@@ -156,7 +159,7 @@ def _allowed(answers: Sequence[Answer]) -> tuple[Any, dict[int, EngineError]]:
 
 def _drawn(logits: Any, answer: Answer) -> int:
     """A token by chance: temperature, then the likeliest that together hold `top_p`."""
-    shares, order = (logits / answer.wish.temperature).softmax(-1).sort(descending=True)
+    shares, order = ((logits - logits.max()) / answer.wish.temperature).softmax(-1).sort(descending=True)
     kept = shares.cumsum(-1) - shares < answer.wish.top_p
     kept[0] = True
     return int(order[torch.multinomial(shares * kept, 1, generator=answer.dice())])

@@ -9,6 +9,7 @@ from cs_bot.vision.generating import Generation, Prompt
 from cs_bot.vision.qwen.core import Core
 from cs_bot.vision.qwen.decoding import Answer, Named, Wish
 from cs_bot.vision.qwen.inputs import Encoded
+from cs_bot.vision.qwen.memory import told_when_full
 from cs_bot.vision.qwen.row import Row
 
 
@@ -53,7 +54,7 @@ class QwenGenerator:
         if self._closed:
             raise EngineError("the engine is closed")
         label_ids = self._core.vocabulary.label_ids(labels) if labels else ()
-        with self._core.runner.preparing():
+        with self._core.runner.preparing(), told_when_full():
             asked = self._encoded(prompt, max_tokens)
             answer = None
             if not labels:
@@ -81,11 +82,7 @@ class QwenGenerator:
         )
         kind = prompt.name.split("_")[1] if prompt.name.startswith("read_") else ""
         budget = self._core.by_kind.get(kind, self._core.budget)._replace(scale=prompt.scale)
-        found = self._core.inputs.encode(said, budget, room=max_tokens)
-        if not self._core.runner.holds(found.key):
-            for picture in found.pictures:
-                picture.values()  # here, not in the thread that others wait for
-        return found
+        return self._core.encoded(said, budget, room=max_tokens)
 
 
 def _generation(result: ChatPiece | Named, labels: tuple[str, ...], shrunk: float) -> Generation:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from jinja2 import TemplateError
@@ -103,11 +104,11 @@ class Inputs:
         Raises PromptTooLong, PictureError for a picture that can't be used, BadRequest for messages that the
         checkpoint's template does not take.
         """
+        most = self.context - room
+        if sum(len(part) for said in messages for part in said.parts if isinstance(part, str)) > MOST_SIGNS * most:
+            raise PromptTooLong()
         parts = [_joined(message) for message in messages]
         texts = [part for message in parts for part in message if isinstance(part, str)]
-        most = self.context - room
-        if sum(map(len, texts)) > MOST_SIGNS * max(0, most):
-            raise PromptTooLong()
         pictures = tuple(
             self._picture(part, budget) for message in parts for part in message if not isinstance(part, str)
         )
@@ -208,9 +209,8 @@ class Inputs:
 def _joined(message: ChatMessage) -> list[str | PictureInput]:
     """A message's parts with texts that follow each other as one; without empty ones."""
     joined: list[str | PictureInput] = []
-    for part in message.parts:
-        if isinstance(part, str) and joined and isinstance(joined[-1], str):
-            joined[-1] += part
-        elif part != "":
-            joined.append(part)
+    for _, run in groupby((part for part in message.parts if part != ""), lambda part: isinstance(part, str)):
+        these = list(run)
+        texts = [part for part in these if isinstance(part, str)]
+        joined += ["".join(texts)] if texts else these
     return joined

@@ -2,8 +2,12 @@
 
 import gc
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+
+from cs_bot.errors import EngineFull
 
 
 def is_out_of_memory(problem: BaseException) -> bool:
@@ -12,6 +16,17 @@ def is_out_of_memory(problem: BaseException) -> bool:
     return isinstance(problem, torch.OutOfMemoryError | MemoryError) or (
         isinstance(problem, RuntimeError) and ("out of memory" in said or "can't allocate" in said)
     )
+
+
+@contextmanager
+def told_when_full() -> Iterator[None]:
+    """What fails for want of memory is EngineFull, which may be tried again."""
+    try:
+        yield
+    except Exception as problem:
+        if is_out_of_memory(problem):
+            raise EngineFull from None
+        raise
 
 
 def free_memory(problem: BaseException | None = None) -> None:

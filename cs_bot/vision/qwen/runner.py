@@ -306,6 +306,9 @@ class Runner:
         return self._prefixes.get(system.key) or self._computed([system], None)[0]
 
     def _computed(self, prompts: list[Encoded], head: Prefix | None) -> list[Prefix]:
+        for picture in (picture for prompt in prompts for picture in prompt.pictures):
+            picture.values()  # open, but for one that was forgotten meanwhile: it may wait for others being opened
+            self._beat()
         opened = open_prefixes(self._network, prompts, image_token=self._image_token, whole=self._whole, head=head)
         for prompt, prefix in zip(prompts, opened, strict=True):
             self._prefixes.keep(prompt.key, prefix)

@@ -2,35 +2,40 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cs_bot import observe
 from cs_bot.errors import TooManyRequests
 
-DOOR = 16  # requests whose bodies and pictures are being read at once, each up to three times its size in memory
+DOOR = 16  # requests whose bodies and pictures are being read at once; their pictures are kept as they came
+SHARE = 4  # of them each key has at least
 FIRST_GUESS_S = 5.0  # how long a chat takes, before one has been seen
 
 
 class Admission:
-    """Places for `most` chats and `queue` waiting ones. Used from one event loop."""
+    """Places for `most` chats and `queue` waiting ones, and a door that `clients` share. Used from one event loop."""
 
-    def __init__(self, most: int, queue: int, wait_s: float) -> None:
+    def __init__(self, most: int, queue: int, wait_s: float, *, clients: int = 1) -> None:
+        self._share = max(SHARE, DOOR // max(1, clients))
+        self._reading: Counter[str] = Counter()
         self._free = asyncio.Semaphore(most)
         self._most, self._queue, self._wait_s = most, queue, wait_s
-        self._inside = self._running = self._waiting = 0
+        self._running = self._waiting = 0
         self._mean_s = FIRST_GUESS_S
 
     @contextmanager
-    def door(self) -> Iterator[None]:
-        """While a request is read; raises TooManyRequests when too many are."""
-        if self._inside >= DOOR:
+    def door(self, client: str) -> Iterator[None]:
+        """While a client's request is read; raises TooManyRequests when too many are, or too many of that client."""
+        if self._reading.total() >= DOOR or self._reading[client] >= self._share:
             raise self._busy()
-        self._inside += 1
+        self._reading[client] += 1
         try:
             yield
         finally:
-            self._inside -= 1
+            self._reading[client] -= 1
+            self._reading += Counter()  # without those at 0
 
     async def enter(self) -> "Place":
         """A place, in the order of asking. Raises TooManyRequests when the queue is full or the wait too long."""

@@ -39,7 +39,7 @@ def create_service(
         chats=chats,
         settings=settings,
         keys=Keys(serve),
-        admission=Admission(settings.max_concurrency, serve.queue, serve.queue_s),
+        admission=Admission(settings.max_concurrency, serve.queue, serve.queue_s, clients=len(serve.api_keys)),
         rules=rules_of(serve, settings.fetch),
         first_s=first_s,
         keep_s=keep_s,

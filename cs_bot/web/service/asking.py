@@ -1,29 +1,22 @@
 """A request's body -> Asked: what the checkpoint is to go on with, and how the client wants to hear it."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeVar
 
 import pydantic_core
 from pydantic import ValidationError
 
 from cs_bot.errors import BadRequest
 from cs_bot.settings import EngineSettings
-from cs_bot.vision.base import PictureInput
 from cs_bot.vision.chat import Chat, ChatMessage, Role
 from cs_bot.web.service.pictures import Pictures
+from cs_bot.web.service.refusing import require_affordable, require_meaning
 from cs_bot.web.service.shapes import MAX_STOPS, AnyObject, BySchema, ChatRequest, Options, Said, TextPart
 
-MAX_SCHEMA_CHARS = 20_000  # as JSON; thousands of properties take seconds to prepare
-MAX_PATTERNS = 8  # all of them may have to hold for one text: at 12 that takes a second to work out, at 16 for ever
-# What would change the answer and is not done here, with the values that ask for nothing.
-_NOTHING: tuple[Any, ...] = (None, False, 0, "", "none", "auto", [], {}, ["text"])
-MEANINGLESS = (
-    *("tools", "tool_choice", "functions", "function_call", "audio", "modalities", "prediction", "web_search_options"),
-    *("logit_bias", "frequency_penalty", "presence_penalty", "repetition_penalty", "best_of"),
-)
 _IN_A_FORM = ("response_format", "stream_options")  # there they are JSON in a field
+Served = Callable[[str | None], None]
 _O = TypeVar("_O", bound=Options)
 
 
@@ -37,6 +30,10 @@ class Asked:
     include_usage: bool
     at: int  # unix time
 
+    def over(self, messages: tuple[ChatMessage, ...]) -> "Asked":
+        """The same, of these messages."""
+        return replace(self, chat=replace(self.chat, messages=messages))
+
 
 @dataclass(frozen=True)
 class Form:
@@ -46,18 +43,46 @@ class Form:
     images: Sequence[bytes]
 
 
-def from_json(body: bytes, pictures: Pictures, engine: EngineSettings) -> Asked:
-    """A JSON body; fetches its pictures. Raises BadRequest, PictureError."""
+class _Unseen(NamedTuple):
+    """A picture that is not fetched yet."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class _Message:
+    """A message whose pictures are not fetched yet."""
+
+    role: Role
+    parts: tuple[str | _Unseen, ...]
+
+    @property
+    def words(self) -> bool:
+        """Whether there is any text."""
+        return any(isinstance(part, str) and part.strip() for part in self.parts)
+
+    def seen(self, pictures: Pictures) -> ChatMessage:
+        """With its pictures; raises as Pictures.at does."""
+        return ChatMessage(self.role, tuple(p if isinstance(p, str) else pictures.at(p.url) for p in self.parts))
+
+
+def from_json(body: bytes, pictures: Pictures, engine: EngineSettings, served: Served) -> Asked:
+    """A JSON body; fetches its pictures, when nothing else is wrong. Raises BadRequest, PictureError, TooSlow.
+
+    `served` is called with the name of the checkpoint that is wanted, and raises for one that is not there.
+    """
     said = _valid(ChatRequest, _object(body))
-    messages = _one_system(_message(message, f"messages.{at}", pictures) for at, message in enumerate(said.messages))
+    messages = _one_system(_message(message, f"messages.{at}") for at, message in enumerate(said.messages))
     if messages[-1].role is not Role.USER:
         raise BadRequest("the last message must be the user's", "messages")
-    if not any(isinstance(part, str) and part.strip() for m in messages if m.role is Role.USER for part in m.parts):
-        raise BadRequest("the prompt is empty: no message of the user has any text", "messages", "empty_prompt")
-    return _asked(messages, said, engine)
+    _require_words([message for message in messages if message.role is Role.USER])
+    asked = _asked(said, engine)
+    served(asked.checkpoint)
+    pictures.require_few(sum(isinstance(part, _Unseen) for message in messages for part in message.parts))
+    return asked.over(tuple(message.seen(pictures) for message in messages))
 
 
-def from_form(form: Form, pictures: Pictures, engine: EngineSettings) -> Asked:
+def from_form(form: Form, pictures: Pictures, engine: EngineSettings, served: Served) -> Asked:
     """A multipart form: `prompt`, and any number of files `image`, seen in their order. Raises as from_json does."""
     prompt = "\n".join(form.fields.get("prompt", ()))
     if not prompt.strip():
@@ -67,11 +92,14 @@ def from_form(form: Form, pictures: Pictures, engine: EngineSettings) -> Asked:
     for name in _IN_A_FORM:
         if name in raw:
             raw[name] = _object(raw[name].encode(), name)
-    options = _valid(Options, {name: value for name, value in raw.items() if value != ""})
+    options = _valid(Options, {name: value for name, value in raw.items() if value != ""}, texts=True)
+    asked = _asked(options, engine)
+    served(asked.checkpoint)
+    pictures.require_few(len(form.images))
     shown = tuple(pictures.file(image) for image in form.images)
     system = raw.get("system", "")
     first = (ChatMessage(Role.SYSTEM, (system,)),) if system.strip() else ()
-    return _asked((*first, ChatMessage(Role.USER, (*shown, prompt))), options, engine)
+    return asked.over((*first, ChatMessage(Role.USER, (*shown, prompt))))
 
 
 def _object(body: bytes, param: str | None = None) -> dict[str, Any]:
@@ -85,13 +113,9 @@ def _object(body: bytes, param: str | None = None) -> dict[str, Any]:
     return found
 
 
-def _valid(shape: type[_O], raw: dict[str, Any]) -> _O:
+def _valid(shape: type[_O], raw: dict[str, Any], *, texts: bool = False) -> _O:
     """The body as its shape; what is not done here is refused by name first, so that the reason is clear."""
-    for name in MEANINGLESS:
-        if raw.get(name) not in _NOTHING:
-            raise BadRequest(f"`{name}` is not supported by this server", name, "unsupported_parameter")
-    if raw.get("n") not in (None, 1, "1"):
-        raise BadRequest("`n`: one answer a request", "n", "unsupported_parameter")
+    require_meaning(raw, texts=texts)
     try:
         return shape.model_validate(raw)
     except ValidationError as problem:
@@ -100,32 +124,41 @@ def _valid(shape: type[_O], raw: dict[str, Any]) -> _O:
         raise BadRequest(f"{param or 'the body'}: {first['msg']}", param, "invalid_value") from None
 
 
-def _message(said: Said, where: str, pictures: Pictures) -> ChatMessage:
+def _message(said: Said, where: str) -> _Message:
     role = Role.SYSTEM if said.role == "developer" else Role(said.role)
     content = said.content if isinstance(said.content, list) else [TextPart(type="text", text=said.content or "")]
-    parts: list[str | PictureInput] = []
+    parts: list[str | _Unseen] = []
     for part in content:
         if isinstance(part, TextPart):
             parts.append(part.text)
         elif role is Role.USER:
-            parts.append(pictures.at(part.image_url if isinstance(part.image_url, str) else part.image_url.url))
+            parts.append(_Unseen(part.image_url if isinstance(part.image_url, str) else part.image_url.url))
         else:
             raise BadRequest(f"only the user's messages may hold pictures, not the {role}'s", where)
-    return ChatMessage(role, tuple(parts))
+    return _Message(role, tuple(parts))
 
 
-def _one_system(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
+def _one_system(messages: Iterable[_Message]) -> tuple[_Message, ...]:
     """All that the system says in one message at the beginning: templates refuse it elsewhere, or drop it."""
     said = tuple(messages)
     system = [part for message in said if message.role is Role.SYSTEM for part in message.parts if part]
     rest = tuple(message for message in said if message.role is not Role.SYSTEM)
-    return (ChatMessage(Role.SYSTEM, ("\n\n".join(map(str, system)),)), *rest) if system else rest
+    return (_Message(Role.SYSTEM, ("\n\n".join(map(str, system)),)), *rest) if system else rest
 
 
-def _asked(messages: tuple[ChatMessage, ...], options: Options, engine: EngineSettings) -> Asked:
+def _require_words(asked: Sequence[_Message]) -> None:
+    """Raise BadRequest when the user says nothing at all, or nothing in the last of these messages."""
+    if not any(message.words for message in asked):
+        raise BadRequest("the prompt is empty: no message of the user has any text", "messages", "empty_prompt")
+    if not asked[-1].words and not any(isinstance(part, _Unseen) for part in asked[-1].parts):
+        raise BadRequest("the last message has neither text nor picture", "messages", "empty_prompt")
+
+
+def _asked(options: Options, engine: EngineSettings) -> Asked:
+    """All but the messages."""
     wanted = options.max_completion_tokens or options.max_tokens or engine.max_new_tokens
     chat = Chat(
-        messages=messages,
+        messages=(),
         max_new_tokens=min(wanted, engine.max_new_tokens),
         temperature=engine.temperature if options.temperature is None else options.temperature,
         top_p=options.top_p or 1.0,
@@ -149,26 +182,8 @@ def _schema(options: Options) -> Mapping[str, Any] | None:
         return {"type": "object"}
     if not isinstance(form, BySchema):
         return None
-    schema, param = form.json_schema.schema_, "response_format.json_schema.schema"
-    if len(pydantic_core.to_json(schema)) > MAX_SCHEMA_CHARS:
-        raise BadRequest(f"the JSON schema has more than {MAX_SCHEMA_CHARS} characters", param, "invalid_json_schema")
-    if _patterns(schema) > MAX_PATTERNS:
-        raise BadRequest(f"the JSON schema has more than {MAX_PATTERNS} patterns", param, "invalid_json_schema")
-    return schema
-
-
-def _patterns(schema: Any) -> int:
-    """How many regular expressions a schema has."""
-    found, left = 0, [schema]
-    while left:
-        part = left.pop()
-        if isinstance(part, dict):
-            found += isinstance(part.get("pattern"), str)
-            found += len(part["patternProperties"]) if isinstance(part.get("patternProperties"), dict) else 0
-            left += part.values()
-        elif isinstance(part, list):
-            left += part
-    return found
+    require_affordable(form.json_schema.schema_)
+    return form.json_schema.schema_
 
 
 def _top(options: Options) -> int | None:

@@ -36,6 +36,7 @@ CODES: tuple[tuple[type[Exception], str], ...] = (
     (TooManyRequests, "rate_limit_exceeded"),
     (NotReady, "not_ready"),
     (EngineFull, "out_of_memory"),
+    (MemoryError, "out_of_memory"),
     (EngineTimeout, "timeout"),
 )
 

@@ -25,7 +25,7 @@ class Keys:
     def check(self, headers: Mapping[str, str], address: str) -> str:
         """Who asks, as a word to count by. Raises NotSignedIn, TooManyTries, NotAllowed."""
         if not self._known:
-            _only_from_here(headers)
+            _only_from_here(headers, address)
             return address
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
@@ -63,11 +63,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _only_from_here(headers: Mapping[str, str]) -> None:
-    """Web pages in a browser on this machine reach loopback too: their requests name another host or origin."""
-    hosts: Sequence[str | None] = (
-        urlsplit(f"//{headers.get('host', '')}").hostname,
-        urlsplit(headers["origin"]).hostname if "origin" in headers else "localhost",
-    )
+def _only_from_here(headers: Mapping[str, str], address: str) -> None:
+    """Web pages in a browser on this machine reach loopback too: their requests name another host or origin.
+
+    Requests that a proxy hands on come from the address that it names.
+    """
+    try:
+        hosts: Sequence[str | None] = (
+            address,
+            urlsplit(f"//{headers.get('host', '')}").hostname,
+            urlsplit(headers["origin"]).hostname if "origin" in headers else "localhost",
+        )
+    except ValueError:  # an address in brackets that is none
+        hosts = (None,)
     if not all(is_loopback(host or "") for host in hosts):
         raise NotAllowed("Without keys this server answers only programs on its own machine.")

@@ -121,4 +121,5 @@ def _likelihoods(tokens: Sequence[Token], top: Sequence[Sequence[Token]], asked:
 def _alternative(token: Token) -> Alternative:
     """A likelihood of 0 has no number in JSON: -9999 stands for it, as OpenAI's own server has it."""
     found = token.logprob if token.logprob > -9999.0 else -9999.0
-    return Alternative(token=token.text, logprob=found, bytes=list(token.text.encode("utf-8", "replace")))
+    data = token.text.encode("utf-8", "replace") if token.data is None else token.data
+    return Alternative(token=token.text, logprob=found, bytes=list(data))

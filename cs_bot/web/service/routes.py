@@ -41,9 +41,8 @@ async def chat_completions(request: Request) -> Response:
         client = here.keys.check(request.headers, client_address(request))
         here.require_ready()
         here.keys.count(client)
-        with here.admission.door():
+        with here.admission.door(client):
             asked = await _read(request, here)
-        here.require_served(asked.checkpoint)
         telling = Telling(here, asked, chat_id)
         response = await unless_gone(request.receive, telling.stream() if asked.stream else telling.whole())
         status = response.status_code
@@ -60,10 +59,10 @@ async def _read(request: Request, here: Desk) -> Asked:
     kind, pictures = _content_type(request), Pictures(here.rules, here.settings.serve.max_pictures)
     if kind == "application/json":
         body = await request.body()
-        work = partial(asking.from_json, body, pictures, here.settings.engine)
+        work = partial(asking.from_json, body, pictures, here.settings.engine, here.require_served)
     elif kind == "multipart/form-data":
         form = await _form(request, here.settings.serve)
-        work = partial(asking.from_form, form, pictures, here.settings.engine)
+        work = partial(asking.from_form, form, pictures, here.settings.engine, here.require_served)
     else:
         raise WrongType("Send application/json, or multipart/form-data with `image` and `prompt`.")
     return await unless_gone(request.receive, run_in_threadpool(work))
@@ -141,7 +140,7 @@ WHY = {
     401: "no key, or a wrong one",
     403: "without keys only programs on the server's own machine are answered",
     404: "no such checkpoint",
-    408: "the body took too long",
+    408: "the body or its pictures took too long",
     413: "the body or a picture is too large",
     415: "neither JSON nor a form, or a compressed body",
     429: "too many requests; Retry-After says when to come back",

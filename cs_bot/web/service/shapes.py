@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_MESSAGES = 256
+MAX_PARTS = 1024  # of a message
 MAX_STOPS = 16
 CHECKPOINT = "Qwen/Qwen3-VL-2B-Instruct"  # of the examples
 EXAMPLE: dict[str, Any] = {
@@ -78,7 +79,7 @@ class Said(Sent):
     """One message. Only the user's may hold pictures."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Part] | None = None
+    content: str | Annotated[list[Part], Field(max_length=MAX_PARTS)] | None = None
     tool_calls: list[Any] | None = Field(default=None, max_length=0)
 
 
@@ -145,7 +146,7 @@ class ChatRequest(Options):
 
 
 class Alternative(BaseModel):
-    """A token, its log-likelihood, and its bytes in UTF-8."""
+    """A token, its log-likelihood, and its bytes; those of a part of a character are no text (U+FFFD)."""
 
     token: str
     logprob: float

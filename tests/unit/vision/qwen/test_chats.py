@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cs_bot.errors import EngineError, EngineTimeout, PictureError, PromptTooLong, SchemaRefused
 from cs_bot.vision.base import PictureInput
 from cs_bot.vision.chat import Chat, ChatMessage, ChatPiece, Role
 from cs_bot.vision.qwen.chats import QwenChats
-from cs_bot.vision.qwen.decoding import Answer, Wish, loops
+from cs_bot.vision.qwen.decoding import Answer, Wish, advance, loops
 from tests.speaking import speaking_checkpoint
 from tests.unit.vision.qwen.parts import Parts, drawn, opened, soon
 
@@ -180,3 +181,26 @@ def test_a_taught_answer_comes_as_taught_and_ends(tmp_path: Path) -> None:
         assert chats.state.state == "failed"
         with pytest.raises(EngineError, match="closed"):
             chats.chat(asking(), until=soon())
+
+
+@pytest.mark.parametrize("temperature", [1e-40, 1e-6, 1e-5])
+def test_the_lowest_temperatures_take_the_likeliest_token(chats: QwenChats, temperature: float) -> None:
+    coldest = text_of(list(chats.chat(asking(), until=soon())))
+    assert text_of(list(chats.chat(asking(temperature=temperature, seed=1), until=soon()))) == coldest
+
+
+def test_an_answer_that_can_not_go_on_disturbs_no_other_that_is_drawn(parts: Parts) -> None:
+    stuck = parts.vocabulary.grammars.matcher({"type": "integer"})
+    stuck.add(parts.vocabulary.plain("x")[0])
+    answers = [Answer(parts.vocabulary, Wish(9, temperature=1.0, seed=1), matcher) for matcher in (stuck, None)]
+    first, second = advance(torch.randn(2, parts.vocabulary.size), answers)
+    assert isinstance(first, SchemaRefused)
+    assert isinstance(second, ChatPiece)
+
+
+def test_alternatives_tell_the_bytes_of_a_part_of_a_character(parts: Parts) -> None:
+    part = parts.vocabulary.plain("鱻")[0]
+    piece = Answer(parts.vocabulary, Wish(9, top=1)).add(part, -0.1, [(part, -0.1)])
+    ((other,),) = piece.top
+    assert other.data == parts.vocabulary.bytes_of(part)
+    assert "鱻".encode().startswith(other.data)
