@@ -1,8 +1,6 @@
 """Keys and values of prompts: kept per row without padding, put side by side to run together."""
 
 import copy
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,42 +67,6 @@ def _with_room(tensor: Any, length: int) -> Any:
     room = tensor.new_empty((*tensor.shape[:2], length, tensor.shape[3]))
     room[:, :, : tensor.shape[2]] = tensor
     return room
-
-
-class Prefixes:
-    """The prefixes used last, within a bound of bytes. Safe to use from several threads."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self.most, self._bytes = most_bytes, 0
-        self._kept: OrderedDict[str, Prefix] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._kept
-
-    def get(self, key: str) -> Prefix | None:
-        """The prefix of that key, which is then the newest; None when it is not kept."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def keep(self, key: str, prefix: Prefix) -> None:
-        """Keep it, and let the oldest go; one that is larger than all that may be kept is not."""
-        if prefix.size > self.most:
-            return
-        with self._lock:
-            known = self._kept.pop(key, None)
-            self._bytes += prefix.size - (0 if known is None else known.size)
-            self._kept[key] = prefix
-            while self._bytes > self.most:
-                self._bytes -= self._kept.popitem(last=False)[1].size
-
-    def clear(self) -> None:
-        """Let all go."""
-        with self._lock:
-            self._kept.clear()
-            self._bytes = 0
 
 
 class Batch:

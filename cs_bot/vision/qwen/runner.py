@@ -14,9 +14,9 @@ import torch
 from cs_bot.errors import BotError, EngineError, EngineFull, EngineTimeout
 from cs_bot.vision.chat import ChatPiece
 from cs_bot.vision.qwen.decoding import Named, advance, named
-from cs_bot.vision.qwen.inputs import Encoded
 from cs_bot.vision.qwen.memory import free_memory, is_out_of_memory
-from cs_bot.vision.qwen.prefix import Batch, Prefix, Prefixes, open_prefixes
+from cs_bot.vision.qwen.prefix import Batch
+from cs_bot.vision.qwen.prefixes import Prefixes
 from cs_bot.vision.qwen.row import LATE, Row
 from cs_bot.vision.qwen.vocabulary import Vocabulary
 
@@ -38,10 +38,10 @@ class Runner:
     def __init__(
         self, network: Any, vocabulary: Vocabulary, *, image_token: int, rows: int, whole: bool, kept_bytes: int
     ) -> None:
-        self._network, self._vocabulary, self._image_token = network, vocabulary, image_token
+        self._network, self._vocabulary = network, vocabulary
         self.rows = rows if whole else 1
         self._limit, self._whole = self.rows, whole
-        self._prefixes = Prefixes(kept_bytes)
+        self._prefixes = Prefixes(network, image_token=image_token, whole=whole, most_bytes=kept_bytes, beat=self._beat)
         self._running: list[tuple[Batch, list[Row]]] = []
         self._waiting: deque[Row] = deque()
         self._preparing = 0
@@ -106,7 +106,7 @@ class Runner:
         self._running = []
         for hook in self._hooks:
             hook.remove()
-        self._prefixes.clear()
+        self._prefixes.close()
         self._network = None
         free_memory()
 
@@ -164,7 +164,7 @@ class Runner:
 
     def _begin(self, rows: list[Row]) -> None:
         """Prefixes, then what is asked about them: the first token of each row."""
-        for row, start in zip(rows, self._opened(rows), strict=True):
+        for row, start in zip(rows, self._prefixes.of([row.prompt for row in rows]), strict=True):
             row.start, row.pending = start, row.prompt.ids[row.prompt.cut :]
         for together in [rows] if self._whole else [[row] for row in rows]:
             self._resume(together)
@@ -279,40 +279,6 @@ class Runner:
         self._broken = self._broken or "CUDA error" in str(problem)
         log.error("the network failed", exc_info=problem)
         return EngineError(f"the network failed ({type(problem).__name__})")
-
-    def _opened(self, rows: list[Row]) -> list[Prefix]:
-        """The prefix of each row; missing ones are computed, on a CPU one by one: together they are no faster there."""
-        kept = {row.prompt.key: self._prefixes.get(row.prompt.key) for row in rows}
-        found = {key: prefix for key, prefix in kept.items() if prefix is not None}
-        missing = {row.prompt.key: row.prompt for row in rows if row.prompt.key not in found}
-        under: dict[str, list[Encoded]] = {}
-        for prompt in missing.values():
-            under.setdefault("" if prompt.system is None else prompt.system.key, []).append(prompt)
-        for prompts in under.values():
-            size = len(prompts) if self._whole and self._network.device.type != "cpu" else 1
-            for at in range(0, len(prompts), size):
-                these = prompts[at : at + size]
-                head = self._head(these[0].system)
-                for prompt, prefix in zip(these, self._computed(these, head), strict=True):
-                    found[prompt.key] = prefix
-                    for picture in prompt.pictures:
-                        picture.forget()
-        return [found[row.prompt.key] for row in rows]
-
-    def _head(self, system: Encoded | None) -> Prefix | None:
-        """What is known after a system text; None where nothing is kept: it is not worth a pass of its own then."""
-        if system is None or not self._whole or not self._prefixes.most:
-            return None
-        return self._prefixes.get(system.key) or self._computed([system], None)[0]
-
-    def _computed(self, prompts: list[Encoded], head: Prefix | None) -> list[Prefix]:
-        for picture in (picture for prompt in prompts for picture in prompt.pictures):
-            picture.values()  # open, but for one that was forgotten meanwhile: it may wait for others being opened
-            self._beat()
-        opened = open_prefixes(self._network, prompts, image_token=self._image_token, whole=self._whole, head=head)
-        for prompt, prefix in zip(prompts, opened, strict=True):
-            self._prefixes.keep(prompt.key, prefix)
-        return opened
 
 
 def _layers(network: Any) -> Iterator[Any]:
