@@ -47,7 +47,7 @@ wait_at_most_s = 1.5
 lease_s = 2.0
 deadline_s = {deadline}
 [fetch]
-timeout_s = 1.0
+timeout_s = 4.0
 [deliver]
 timeout_s = 1.0
 settle_s = 3.0
