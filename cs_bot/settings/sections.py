@@ -154,7 +154,7 @@ class EngineSettings(Section):
     """What looks at the pictures, and may put answers into words. Each engine takes what it needs."""
 
     name: str = Field(default="lite", description="a name of the engine table: lite, qwen, openai")
-    threads: int = Field(default=0, ge=0, description="CPU threads; 0 = one (lite), all free cores (qwen)")
+    threads: int = Field(default=0, ge=0, description="CPU threads; 0 = two (lite), all free cores (qwen)")
     timeout_s: float | None = Field(
         default=None, gt=0, description="wall clock for one picture or one reply; default 30, qwen on a CPU 90"
     )

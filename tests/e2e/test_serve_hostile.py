@@ -460,13 +460,11 @@ def test_a_signal_lets_what_is_under_way_end_and_then_ends_the_process() -> None
 
 
 def test_a_signal_ends_what_takes_too_long() -> None:
-    with process(0.5) as (address, child):
-        line = begun_stream(address)
+    with process(2.0) as (address, child), begun_stream(address):
         begun = time.monotonic()
         child.send_signal(signal.SIGINT)
         assert child.wait(10) == 130
         assert time.monotonic() - begun < 5
-        line.close()
 
 
 def test_a_killed_process_is_noticed_and_its_successor_serves() -> None:

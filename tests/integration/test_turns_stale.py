@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from cs_bot import bootstrap, pipeline, turns
+from cs_bot import bootstrap, turns, upkeep
 from cs_bot.records import Owner, Reason, Turn
 from cs_bot.store import tables
 from cs_bot.store.database import Database
@@ -71,7 +71,7 @@ def test_what_nobody_claims_goes_to_people_when_no_reply_may_go_out_any_more(ser
 def test_upkeep_does_it_without_an_engine(services: bootstrap.Services) -> None:
     say(services)
     services.database.shift(TOO_LONG)
-    pipeline.upkeep(
+    upkeep.one_round(
         database=services.database,
         channels=services.channels,
         media=services.media,

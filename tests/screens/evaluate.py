@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = "example: nice python -m tests.screens.evaluate var/screens --workers 2 --report var/screens.md"
 Look = dict[str, Any]
 WIDTH = 160  # columns of the terminal, at least
-OPTIONS: dict[str, dict[str, Any]] = {"lite": {"timeout_s": 180.0}}  # a busy machine is no bad reader
+OPTIONS: dict[str, dict[str, Any]] = {"lite": {"timeout_s": 180.0, "threads": 1}}  # a busy machine is no bad reader
 
 
 def engine_key(name: str) -> str:

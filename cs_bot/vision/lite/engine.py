@@ -1,5 +1,6 @@
 """The lite engine: pictures in, looks out, on a CPU, with its own clock."""
 
+import os
 import queue
 import threading
 import time
@@ -24,6 +25,7 @@ from cs_bot.vision.lite.lexicon import FORMATS
 from cs_bot.vision.lite.ocr import Ocr, Pixels, Scan, unturned
 
 RULES_VERSION = "2"
+THREADS = 2  # of one OCR call unless the settings say otherwise
 MAX_LINES = 300
 MAX_LINE = 200
 UNREAD_SHARE = 0.25  # this share of the lines in no script the data knows: a foreign language
@@ -198,12 +200,11 @@ def look_of(
 
 
 def build(settings: EngineSettings) -> LiteEngine:
-    """Open the engine: `threads` of one OCR call (0: one, as several workers do more than several threads),
-    `timeout_s` a picture.
+    """Open the engine: `threads` of one OCR call (0: two, more do not make it faster), `timeout_s` a picture.
 
     Raises ModuleNotFoundError when the packages are missing, EngineError when their data files are.
     """
-    return LiteEngine(Ocr(settings.threads or 1), FORMATS, settings.limit_s())
+    return LiteEngine(Ocr(settings.threads or min(THREADS, len(os.sched_getaffinity(0)))), FORMATS, settings.limit_s())
 
 
 def _decode(data: bytes) -> Pixels:

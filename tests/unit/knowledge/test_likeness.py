@@ -185,5 +185,5 @@ def test_regions_are_pictures_and_not_text() -> None:
 
 def test_without_opencv_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)  # as if it were not installed
-    with pytest.raises(MissingExtra, match=r"cs-bot\[lite\]"):
+    with pytest.raises(MissingExtra, match=r"\.\[lite\]"):
         features(PICTURES[KEY])

@@ -123,7 +123,7 @@ def test_load_engine_puts_a_fallback_behind_an_engine(monkeypatch: pytest.Monkey
 
 def test_a_fallback_without_its_packages_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(base.ENGINES, "far", base.EngineEntry("package_that_nobody_has:build", "far", writes=False))
-    with pytest.raises(ConfigError, match=r"cs-bot\[far\].*CSBOT_ENGINE__FALLBACK"):
+    with pytest.raises(ConfigError, match=r"\.\[far\].*CSBOT_ENGINE__FALLBACK"):
         base.load_engine("openai", url="http://127.0.0.1:9/v1", fallback="far")
     with pytest.raises(ConfigError, match="nobody"):
         base.load_engine("openai", url="http://127.0.0.1:9/v1", fallback="nobody")

@@ -151,5 +151,5 @@ def test_an_engine_without_its_packages_names_the_extra(monkeypatch: pytest.Monk
     monkeypatch.setitem(
         base.ENGINES, "far", base.EngineEntry("package_that_nobody_has.engine:build", "far", writes=False)
     )
-    with pytest.raises(MissingExtra, match=r"cs-bot\[far\]"):
+    with pytest.raises(MissingExtra, match=r"\.\[far\]"):
         base.load_engine("far")
