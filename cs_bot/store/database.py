@@ -23,6 +23,7 @@ BUSY_S = 5.0
 ASK_CLOCK_S = 5.0
 GROUP = 32  # pieces of work that share a commit at most
 LANES = 2
+HELD_UP_S = 0.05  # a lane whose commit takes longer waits for something: others take the next one
 Item = TypeVar("Item")
 T = TypeVar("T")
 Row = RowMapping  # one row, by column name; modules outside store/ use this name
@@ -169,11 +170,15 @@ class Database:
         Returns after the commit; raises what `work` raised, or StoreUnavailable.
         """
         job = _Job(work, item)
-        lane = self._lanes[next(self._turn) % len(self._lanes)]
+        lane = next(
+            (lane for lane in self._lanes if not lane.held_up), self._lanes[next(self._turn) % len(self._lanes)]
+        )
         lane.queued.append(job)
         with lane.lock:
             while not job.done:  # it may stand behind more than one batch
+                lane.began = time.monotonic()
                 self._run_together([lane.queued.popleft() for _ in range(min(len(lane.queued), GROUP))])
+            lane.began = None
         if job.problem is not None:
             raise job.problem
         return cast(T, job.result)
@@ -251,10 +256,21 @@ def _by_work(batch: Sequence[_Job]) -> list[tuple[Callable[[Transaction, Sequenc
 
 @dataclass
 class _Lane:
-    """Threads whose work shares commits. PostgreSQL commits several lanes at once, SQLite has one writer."""
+    """Threads whose work shares commits. PostgreSQL commits several lanes at once, SQLite has one writer.
+
+    The more that share a commit the less each costs, so there is a second one only for when a commit waits: for a lock
+    that somebody holds, or for a slow disk.
+    """
 
     queued: deque[_Job] = field(default_factory=deque)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    began: float | None = None
+
+    @property
+    def held_up(self) -> bool:
+        """Whether its commit takes unusually long."""
+        began = self.began
+        return began is not None and time.monotonic() - began > HELD_UP_S
 
 
 def _for_reads_and_writes(engine: Engine) -> dict[bool, Engine]:

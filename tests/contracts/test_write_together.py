@@ -4,12 +4,14 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import event, text
 
 from cs_bot.errors import Conflict, StoreUnavailable
 from cs_bot.store.database import Database, Transaction
+from tests.services import wait_for
 
 
 @pytest.fixture
@@ -105,6 +107,18 @@ def test_a_lock_that_somebody_else_holds_is_waited_for_once_and_not_once_a_piece
             thread.join(30)
     assert outcomes == ["told"] * 12
     assert begun.count("BEGIN IMMEDIATE") < 12, "once for those that came first, once for all who queued up meanwhile"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_commit_that_waits_for_a_lock_holds_up_nobody_who_comes_later(table: Database) -> None:
+    with ThreadPoolExecutor(2) as pool, table.write() as tx:
+        tx.execute(text("insert into piece (n) values (1)"))
+        waits = pool.submit(table.write_together, put, 1)
+        wait_for(lambda: table._lanes[0].held_up, "a commit that waits", 5)
+        assert pool.submit(table.write_together, put, 2).result(2) == 4
+        assert not waits.done()
+        tx.execute(text("delete from piece where n = 1"))
+    assert waits.result(5) == 2
 
 
 def test_an_unreachable_database_is_said_to_every_caller() -> None:
