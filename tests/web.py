@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from cs_bot import bootstrap
+from cs_bot import bootstrap, upkeep
 from cs_bot.settings import AccountSettings, Settings
 from cs_bot.store.database import Database
 from cs_bot.store.queries import agents
@@ -93,3 +93,12 @@ def version_in(page: httpx.Response) -> str:
     found = re.search(r'name="version" value="(\d+)"', page.text)
     assert found is not None
     return found.group(1)
+
+
+def upkeep_round(here: bootstrap.Services, **instead: Any) -> list[str]:
+    """One round of upkeep with the parts of `here`, or others `instead`; the queues that it rang for."""
+    rung: list[str] = []
+    names = ("database", "channels", "media", "settings")
+    parts = {name: getattr(here, name) for name in names} | {"policy": here.policy(), "ring": rung.append}
+    upkeep.one_round(**(parts | instead))
+    return rung

@@ -138,6 +138,7 @@ def _blocked(tx: Transaction, conversation: Row, row: Row, reason: Reason, setti
 
 
 def ask_a_person(tx: Transaction, conversation: Row, row: Row, reason: Reason, settings: Settings) -> None:
+    """A person answers what the row leaves open: a reply's turn, or the messages of an agent's answer."""
     if not messages.count_open(tx, answers(row)):
         return
     if row["kind"] == "reply":

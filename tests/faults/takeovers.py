@@ -71,27 +71,21 @@ def a_takeover_stops_a_queued_reply(world: World, desk: Desk) -> None:
     must(shown(world) == 0, "the bot is silent")
 
 
-def a_takeover_stops_a_reply_that_comes_back(world: World, desk: Desk) -> None:
+def a_takeover_stops_a_reply_that_comes_back(world: World, desk: Desk, *, given_back: bool = False) -> None:
     answered(world)
     flight = world.claim_send()
     assert flight is not None
     world.take_over()
-    world.send(flight, "refused")
-    world.tick(8.0)
-    send_all(world)
-    must(shown(world) == 0, "the bot is silent")
-
-
-def a_takeover_that_is_over_stops_the_replies_made_before_it(world: World, desk: Desk) -> None:
-    answered(world)
-    flight = world.claim_send()
-    assert flight is not None
-    world.take_over()
-    world.release()
+    if given_back:
+        world.release()
     world.send(flight, "refused")
     world.tick(8.0)
     send_all(world)
     must(shown(world) == 0, "that reply is void")
+
+
+def a_takeover_that_is_over_stops_the_replies_made_before_it(world: World, desk: Desk) -> None:
+    a_takeover_stops_a_reply_that_comes_back(world, desk, given_back=True)
 
 
 def a_message_in_a_taken_conversation_is_not_answered(world: World, desk: Desk) -> None:

@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import select
 
-from cs_bot import pipeline, upkeep
+from cs_bot import pipeline
 from cs_bot.bootstrap import Services, build
 from cs_bot.cache import LookCache
 from cs_bot.errors import EngineError
@@ -25,7 +25,7 @@ from tests.desk import a_picture, say
 from tests.makers import DAY, order_in
 from tests.readings import screen
 from tests.services import RedisServer
-from tests.web import settings_for
+from tests.web import settings_for, upkeep_round
 
 NUMBER = "4021338819"
 PRODUCT = a_look(kind=Kind.PRODUCT, lines=("夏季新款",), seconds=1.5)
@@ -184,14 +184,9 @@ def test_upkeep_rings_for_a_check_that_is_due(shop: Services) -> None:
     with_engine(shop, PRODUCT)
     post(shop, "c1")
     post(shop, "c2")
-    rung: list[str] = []
-    parts = {"database": shop.database, "channels": shop.channels, "settings": shop.settings, "media": shop.media}
-    upkeep.one_round(**parts, policy=shop.policy(), ring=rung.append)
-    assert rung == ["answer"]
+    assert upkeep_round(shop) == ["answer"]
     pipeline.check_due(shop.parts())
-    rung.clear()
-    upkeep.one_round(**parts, policy=shop.policy(), ring=rung.append)
-    assert rung == []
+    assert upkeep_round(shop) == []
 
 
 def test_deleting_a_customer_takes_their_waiting_checks_along(shop: Services) -> None:

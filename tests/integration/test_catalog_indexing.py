@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 from sqlalchemy import select
 
-from cs_bot import fetch, pipeline, upkeep
+from cs_bot import fetch, pipeline
 from cs_bot.bootstrap import Services
 from cs_bot.demo.goods import make_products
 from cs_bot.demo.goods_art import draw_product, reposted
@@ -24,7 +24,7 @@ from cs_bot.testing import ScriptedVision, a_look, shop_event, shop_message, sho
 from tests.goods import product_in, put
 from tests.makers import DAY
 from tests.picture_host import Host, hosting
-from tests.web import services_on
+from tests.web import services_on, upkeep_round
 
 PICTURES = 6
 
@@ -164,15 +164,7 @@ def test_a_product_webhook_rings_and_the_fetch_worker_indexes_its_pictures(shop:
     event = {"product_id": "NEW", "title": "新杯子", "pictures": [f"{host.url}/1.png"], "updated_at": DAY.isoformat()}
     tell(shop, "product.upserted", event)
     assert shop.rung == ["fetch"]  # type: ignore[attr-defined]
-    upkeep.one_round(
-        database=shop.database,
-        media=shop.media,
-        channels=shop.channels,
-        settings=shop.settings,
-        policy=shop.policy(),
-        ring=shop.ring,
-    )
-    assert shop.rung == ["fetch", "fetch"]  # type: ignore[attr-defined]
+    assert upkeep_round(shop) == ["fetch"]
     assert fetch.seconds_until_due(shop.database) == 0.0
     assert fetch.index_next(shop.database, settings=shop.settings) is True
     assert fetch.index_next(shop.database, settings=shop.settings) is False

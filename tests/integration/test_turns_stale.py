@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from cs_bot import bootstrap, turns, upkeep
+from cs_bot import bootstrap, turns
 from cs_bot.records import Owner, Reason, Turn
 from cs_bot.store import tables
 from cs_bot.store.database import Database
@@ -16,7 +16,7 @@ from cs_bot.store.queries import conversations
 from cs_bot.turns import ending, people
 from tests.desk import say
 from tests.services import PostgresServer
-from tests.web import services_on
+from tests.web import services_on, upkeep_round
 
 JUST = 890.0
 TOO_LONG = 901.0
@@ -71,14 +71,7 @@ def test_what_nobody_claims_goes_to_people_when_no_reply_may_go_out_any_more(ser
 def test_upkeep_does_it_without_an_engine(services: bootstrap.Services) -> None:
     say(services)
     services.database.shift(TOO_LONG)
-    upkeep.one_round(
-        database=services.database,
-        channels=services.channels,
-        media=services.media,
-        settings=services.settings,
-        policy=services.policy(),
-        ring=services.ring,
-    )
+    upkeep_round(services)
     assert reviews(services) == [("open", [Reason.STALE])]
     assert services._vision is None
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from cs_bot import fetch, pipeline, turns, upkeep
+from cs_bot import fetch, pipeline, turns
 from cs_bot.bootstrap import Services
 from cs_bot.errors import EngineError, StoreUnavailable
 from cs_bot.receive import receive
@@ -20,7 +20,7 @@ from cs_bot.store.database import Database, Row
 from cs_bot.testing import RecordingChannel, ScriptedVision, a_look, shop_event, shop_message, shop_request
 from cs_bot.turns import leases
 from tests.desk import a_picture
-from tests.web import services_on
+from tests.web import services_on, upkeep_round
 
 QUESTION = "我的订单什么时候发货?"
 SOON = {"quiet_s": 0.0, "batch": 8}
@@ -407,39 +407,19 @@ def test_what_is_done_is_said_in_ids_and_words_of_ours_alone(shop: Services, cap
 
 
 def test_upkeep_rings_for_every_queue_with_something_due_and_is_idempotent(shop: Services) -> None:
-    def rings() -> list[str]:
-        rung(shop).clear()
-        upkeep.one_round(
-            database=shop.database,
-            channels=shop.channels,
-            media=shop.media,
-            settings=shop.settings,
-            policy=shop.policy(),
-            ring=shop.ring,
-        )
-        return rung(shop)
-
-    assert rings() == []
+    assert upkeep_round(shop) == []
     say(shop)
-    assert rings() == ["answer"]
-    assert rings() == ["answer"]
+    assert upkeep_round(shop) == ["answer"]
+    assert upkeep_round(shop) == ["answer"]
     answer_due(shop)
-    assert rings() == []
+    assert upkeep_round(shop) == []
 
 
 def test_upkeep_brings_back_the_turn_of_a_worker_that_died(shop: Services) -> None:
     say(shop)
     claimed(shop)
     shop.database.shift(31)
-    upkeep.one_round(
-        database=shop.database,
-        channels=shop.channels,
-        media=shop.media,
-        settings=shop.settings,
-        policy=shop.policy(),
-        ring=shop.ring,
-    )
-    assert rung(shop) == ["answer"]
+    assert upkeep_round(shop) == ["answer"]
     answer_due(shop)
     assert rows(shop, tables.turns)[0]["attempts"] == 2
 

@@ -23,6 +23,7 @@ from cs_bot.store.tables import conversations as conversation_rows
 from cs_bot.store.tables import outbound as outbox
 from cs_bot.testing import RecordingChannel, shop_event, shop_message, shop_request
 from tests.forgetting import DAY_S, a_shop, answered, rows
+from tests.web import upkeep_round
 
 
 class Asked(RecordingChannel):
@@ -52,20 +53,6 @@ def shop(sqlite_database: Database, tmp_path: Path) -> Iterator[Services]:
     services = a_shop(sqlite_database, tmp_path)
     yield services
     services.close()
-
-
-def one_round(shop: Services, media: MediaStore | None = None) -> list[str]:
-    """A round of upkeep; the queues that it rang for."""
-    rung: list[str] = []
-    upkeep.one_round(
-        database=shop.database,
-        channels=shop.channels,
-        media=media or shop.media,
-        settings=shop.settings,
-        policy=shop.policy(),
-        ring=rung.append,
-    )
-    return rung
 
 
 def ask(shop: Services) -> None:
@@ -105,7 +92,7 @@ def test_a_picture_store_that_is_away_holds_up_no_bell_and_no_other_rule(shop: S
     ask(shop)
     away = Away(f"file://{shop.settings.home / 'media'}")
     for _ in range(5):  # a rule a round at least
-        assert one_round(shop, away) == ["answer"]
+        assert upkeep_round(shop, media=away) == ["answer"]
     assert len(rows(shop, "pictures")) == 1
     progress = {row["rule"] for row in rows(shop, "retention_progress")}
     assert {"revocations", "customers"} <= progress, "the rules behind the pictures"
@@ -120,7 +107,7 @@ def test_a_platform_that_hangs_costs_a_round_one_look_up_and_other_accounts_go_o
     unknown_sends(shop, "other", 5)
     ask(shop)
     began = time.monotonic()
-    assert one_round(shop) == ["answer"]
+    assert upkeep_round(shop) == ["answer"]
     assert time.monotonic() - began < 2 * ACCOUNT_S
     assert (hangs.asked, works.asked) == (1, 5)
     assert states(shop, "other") == ["sent"] * 5
@@ -130,7 +117,7 @@ def test_a_row_that_can_not_be_settled_holds_up_no_other(shop: Services, caplog:
     broken = shop.channels["generic", "shop"] = Asked(problem=ZeroDivisionError())
     unknown_sends(shop, "shop", 2)
     ask(shop)
-    assert one_round(shop) == ["answer"]
+    assert upkeep_round(shop) == ["answer"]
     assert broken.asked == 2
     assert states(shop, "shop") == ["unknown", "unknown"]
     assert [record.message for record in caplog.records] == ["an unknown send can't be settled"] * 2
@@ -146,7 +133,7 @@ def test_a_sweep_that_fails_is_named_and_the_others_go_on(
     unknown_sends(shop, "shop", 1)
     shop.channels["generic", "shop"] = Asked()
     ask(shop)
-    assert one_round(shop) == ["answer"]
+    assert upkeep_round(shop) == ["answer"]
     assert states(shop, "shop") == ["sent"]
     [said] = [record for record in caplog.records if record.message == "a sweep failed, the others go on"]
     assert said.__dict__["sweep"] == "turns"
@@ -155,12 +142,5 @@ def test_a_sweep_that_fails_is_named_and_the_others_go_on(
 def test_a_database_that_is_away_ends_the_round(shop: Services) -> None:
     away = Database("postgresql+psycopg://nobody@127.0.0.1:9/none")
     with pytest.raises(StoreUnavailable):
-        upkeep.one_round(
-            database=away,
-            channels=shop.channels,
-            media=shop.media,
-            settings=shop.settings,
-            policy=shop.policy(),
-            ring=lambda _queue: None,
-        )
+        upkeep_round(shop, database=away)
     away.close()
